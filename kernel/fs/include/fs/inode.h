@@ -1,0 +1,73 @@
+// Files and directories on the disk, by inode.
+#pragma once
+
+#include <base/piece.h>
+#include <base/types.h>
+#include <mm/vmspace.h>
+#include <uapi/fcntl.h>
+#include <uapi/stat.h>
+
+struct inode;
+struct disk;
+
+/* Mount the disk as the root. Replays the journal, clears orphans. -EIO, -EINVAL (not ours; says why), -ENOMEM. */
+MUST_CHECK int fs_mount(struct disk *disk);
+
+/* All that was done before is durable when it returns. */
+MUST_CHECK int fs_sync(void);
+
+struct inode *fs_root(void);  // a reference
+
+struct inode *inode_get(struct inode *i);
+
+/* Let a reference go. The last one of a file without links deletes it. May sleep; no fs lock may be held. */
+void inode_put(struct inode *i);
+
+/* Who it is: a number, and a generation that changes when the number is used anew. */
+struct inode_identity {
+    u64 ino, generation, size, changes;  // changes counts every modification of contents
+    u32 type, nlink, major, minor;
+};
+void inode_identify(struct inode *i, struct inode_identity *id);
+u32 inode_type(const struct inode *i);  // T_*; constant
+void inode_stat(struct inode *i, struct stat *st);
+
+/* By identity. -ESTALE if that inode is no longer that file. */
+MUST_CHECK int inode_find(u64 ino, u64 generation, struct inode **out);
+
+/*
+ * Read or write at an offset. *done: bytes, which may be fewer at the end of the file, or on an error after the first byte.
+ * A directory reads as struct dirent (uapi/stat.h), and can't be written. -EISDIR, -EIO, -ENOSPC, -EFBIG, -EROFS, -ENOMEM.
+ */
+MUST_CHECK int inode_read(struct inode *i, u64 offset, struct piece *pieces, u32 count, size_t *done);
+MUST_CHECK int inode_write(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done);
+
+/*
+ * Whole frames between memory and file, no copy: count frames at offset (a multiple of the block size). Writing beyond the end extends the file.
+ * All or nothing known on error.
+ */
+MUST_CHECK int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 count);
+MUST_CHECK int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 count);
+
+/* Make [0, size) have blocks, contiguous if possible, that read as zeros. -ENOSPC: and none is kept. */
+MUST_CHECK int inode_preallocate(struct inode *i, u64 size);
+
+MUST_CHECK int inode_truncate(struct inode *i, u64 size);
+
+/* Its contents and what makes it reachable are durable when it returns. */
+MUST_CHECK int inode_sync(struct inode *i);
+
+/* For exec: pages out of [offset, ...) of a file; while it lives, the file can't be opened for writing (-ETXTBSY). -ETXTBSY if it is open for writing. */
+MUST_CHECK int inode_backing(struct inode *i, struct backing **out);
+
+/* For open: count a writer. -ETXTBSY if somebody executes it. */
+MUST_CHECK int inode_writer_begin(struct inode *i);
+void inode_writer_end(struct inode *i);
+
+u32 inodes_live(void);
+
+struct fs_figures {
+    u64 blocks, blocks_free, inodes, inodes_free;
+    u32 cached_frames;
+};
+void fs_figures(struct fs_figures *out);

@@ -1,0 +1,14 @@
+// Clang's thread-safety annotations behind short names (-Wthread-safety checks them).
+#pragma once
+
+#define CAPABILITY(name)      __attribute__((capability(name)))
+#define GUARDED_BY(lock)      __attribute__((guarded_by(lock)))
+#define PT_GUARDED_BY(lock)   __attribute__((pt_guarded_by(lock)))
+#define REQUIRES(...)         __attribute__((requires_capability(__VA_ARGS__)))
+#define EXCLUDES(...)         __attribute__((locks_excluded(__VA_ARGS__)))
+#define ACQUIRE(...)          __attribute__((acquire_capability(__VA_ARGS__)))
+#define RELEASE(...)          __attribute__((release_capability(__VA_ARGS__)))
+#define TRY_ACQUIRE(...)      __attribute__((try_acquire_capability(__VA_ARGS__)))
+#define ASSERT_HELD(...)      __attribute__((assert_capability(__VA_ARGS__)))
+#define RETURN_CAPABILITY(l)  __attribute__((lock_returned(l)))
+#define NO_LOCK_ANALYSIS      __attribute__((no_thread_safety_analysis))

@@ -1,0 +1,61 @@
+// Processes: a thread, an address space, descriptors, and a place in a family.
+#pragma once
+
+#include <base/list.h>
+#include <kern/spinlock.h>
+#include <mm/vmspace.h>
+#include <sched/thread.h>
+#include <uapi/fcntl.h>
+#include <uapi/sys.h>
+
+#define PROC_MAX  512
+#define NAME_MAX_ 16
+
+struct file;
+struct inode;
+
+// What a system call that was cut off by a freeze needs in order to go on when it runs again.
+struct restart {
+    u32 call;      // its number; 0: there is none
+    u32 unused;
+    u64 done;      // bytes already transferred
+    u64 deadline;  // time_ns()
+};
+
+struct proc;
+
+/* The calling thread's process. Never NULL in a system call. */
+struct proc *proc_self(void);
+
+int proc_pid(const struct proc *p);
+const char *proc_name(const struct proc *p);
+struct vmspace *proc_space(struct proc *p);
+struct inode *proc_cwd(struct proc *p);       // borrowed; the process's own, or the freezer's
+const char *proc_cwd_text(struct proc *p);    // its path as text
+void proc_set_cwd(struct proc *p, struct inode *dir, const char *text);  // takes the reference
+struct restart *proc_restart(struct proc *p); // the calling process's own
+
+/* Start the first process from the program at `path`. */
+MUST_CHECK int proc_start_init(const char *path);
+
+/* fork(2). *child_pid. -EAGAIN (PROC_MAX reached), -ENOMEM. */
+MUST_CHECK int proc_fork(int *child_pid);
+
+/* End the calling process with a status word of uapi/wait.h. */
+_Noreturn void proc_exit(int status);
+
+/* Wait for a child (pid -1: any) that has ended; *pid, *status. -ECHILD, -EINTR; with WNOHANG *pid is 0 when none has. */
+MUST_CHECK int proc_wait(int which, int options, int *pid, int *status);
+
+/* Ask a process to end. -ESRCH. */
+MUST_CHECK int proc_kill(int pid, int reason);
+void proc_kill_group(int pgid, int reason);  // interrupt context
+
+MUST_CHECK int proc_set_group(int pid, int pgid);  // 0: the caller; its own pid. -ESRCH, -EPERM (not the caller or its child)
+int proc_group(const struct proc *p);
+int proc_parent_pid(struct proc *p);
+u32 proc_list(struct proc_info *out, u32 n);  // returns how many there are
+u32 procs_live(void);
+bool proc_killed(const struct proc *p);
+
+void proc_init(void);
