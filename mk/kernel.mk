@@ -9,10 +9,11 @@ INCLUDE.fsfmt   := -Ilib/fsfmt/include
 INCLUDE.ckptfmt := -Ilib/ckptfmt/include
 INCLUDE.uapi    := -Iuapi/include -Iuapi/$(ARCH)
 INCLUDE.arch    := -Ikernel/arch/include -Ikernel/arch/$(ARCH)/include
-$(foreach m,$(filter-out arch,$(MODULES)),$(eval INCLUDE.$m := -Ikernel/$m/include))
+$(foreach m,$(filter-out arch init,$(MODULES)),$(eval INCLUDE.$m := -Ikernel/$m/include))
 
 SOURCES.lib = $(wildcard lib/$1/*.c lib/$1/$(ARCH)/*.c)
-SOURCES.kernel = $(wildcard kernel/$1/*.c kernel/$1/$(ARCH)/*.c kernel/$1/$(ARCH)/*.S)
+SOURCES.kernel = $(wildcard kernel/$1.c kernel/$1/*.c kernel/$1/$(ARCH)/*.c kernel/$1/$(ARCH)/*.S)
+# The machine is a module of its own place: kernel/arch/$(ARCH).
 
 # $(call kernel_module,name,sources)
 define kernel_module

@@ -15,6 +15,6 @@ FREE_CFLAGS    := $(BASE_CFLAGS) $(TARGET.$(ARCH)) -ffreestanding -nostdlibinc -
 KERNEL_MACHINE.i386 := -march=i686 -mno-mmx -mno-sse -msoft-float
 USER_MACHINE.i386   := -march=pentium4
 
-KERNEL_CFLAGS := $(FREE_CFLAGS) $(KERNEL_MACHINE.$(ARCH)) -DAMBER_KERNEL -Wthread-safety -Werror=noderef $(if $(CHECKED),-DCHECKED)
+KERNEL_CFLAGS := $(FREE_CFLAGS) $(KERNEL_MACHINE.$(ARCH)) -DAMBER_KERNEL -DMACHINE_NAME=\"$(ARCH)\" -Wthread-safety -Werror=noderef $(if $(CHECKED),-DCHECKED)
 USER_CFLAGS   := $(FREE_CFLAGS) $(USER_MACHINE.$(ARCH))
 HOST_CFLAGS   := $(BASE_CFLAGS)

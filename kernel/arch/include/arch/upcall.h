@@ -27,6 +27,15 @@ void upcall_tick(void);
 /* cpu_kick() arrived. Interrupts off. (sched) */
 void upcall_reschedule(void);
 
+/* Where the current thread keeps its floating-point state: asked when it uses that for the first time after a switch. Interrupts off. (sched) */
+struct fpu_state *upcall_fpu(void);
+
+/* A line for the person at the console, without its newline: printk("%s\n", text). (kern) */
+void upcall_message(const char *text);
+
+/* The kernel can't go on, because it did what it must not: panic("%s", text). (kern) */
+_Noreturn void upcall_panic(const char *text);
+
 /* Another CPU is up. (sched) */
 _Noreturn void upcall_cpu_start(void);
 

@@ -22,6 +22,7 @@ struct disk_request {
     int status;                           // 0 or -EIO, once done
     bool complete;
     struct list link;                     // the driver's
+    struct wait_queue waiters;            // in disk_wait(); disk_submit() prepares it
 };
 
 struct disk {

@@ -77,4 +77,6 @@ struct lock_trace {
     const char *names[14];
 };
 void lock_trace_acquire(struct lock_trace *trace, const char *name, enum lock_rank rank);
+/* The same for a second lock of a rank that is already held, or one that was only tried: no order to check. */
+void lock_trace_nest(struct lock_trace *trace, const char *name, enum lock_rank rank);
 void lock_trace_release(struct lock_trace *trace, const char *name, enum lock_rank rank);

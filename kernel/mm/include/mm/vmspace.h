@@ -46,13 +46,13 @@ struct region {
 
 struct vmspace {
     struct mutex lock;
-    struct list regions GUARDED_BY(lock);
+    struct list regions FIELD_GUARDED_BY(lock);
     pte_t *root;                                     // its page table
-    uaddr_t heap_start GUARDED_BY(lock);
-    uaddr_t heap_end GUARDED_BY(lock);               // the break, in bytes
-    uaddr_t heap_limit GUARDED_BY(lock);             // the break never passes this
-    u32 resident GUARDED_BY(lock);                   // pages present
-    u32 committed GUARDED_BY(lock);                  // pages promised to it
+    uaddr_t heap_start FIELD_GUARDED_BY(lock);
+    uaddr_t heap_end FIELD_GUARDED_BY(lock);               // the break, in bytes
+    uaddr_t heap_limit FIELD_GUARDED_BY(lock);             // the break never passes this
+    u32 resident FIELD_GUARDED_BY(lock);                   // pages present
+    u32 committed FIELD_GUARDED_BY(lock);                  // pages promised to it
 };
 
 #define USER_STACK_MAX (8u << 20)

@@ -5,7 +5,7 @@
 
 struct CAPABILITY("mutex") mutex {
     struct spinlock inner;
-    struct wait_queue waiters GUARDED_BY(inner);
+    struct wait_queue waiters FIELD_GUARDED_BY(inner);
     struct thread *owner;  // NULL when free
     const char *name;
     u16 rank;

@@ -20,6 +20,8 @@ struct thread {
     struct list wait_link;         // in a wait queue; guarded by that queue's lock
     enum thread_state state;       // guarded by the scheduler's lock
     bool woken;                    // chosen by wake_*(); guarded by the scheduler's lock
+    bool timed_out;                // its deadline passed; guarded by the scheduler's lock
+    bool interruptible;            // it sleeps so; guarded by the scheduler's lock
     _Atomic bool interrupted;      // end interruptible waits: set by others, cleared by itself
     _Atomic bool resched;          // its time is up
     int cpu;                       // where it runs, or ran last
@@ -29,6 +31,8 @@ struct thread {
     const char *name;
     struct vmspace *space;         // mm's: the address space; NULL for kernel threads
     struct proc *proc;             // proc's: the process; NULL for kernel threads
+    void (*entry)(void *);
+    void *arg;
     void (*on_dead)(struct thread *);  // called on another stack once it will never run again; may free it; no sleeping
     struct lock_trace sleeping_locks;
 };

@@ -17,7 +17,7 @@ typedef uintptr_t paddr_t;  // a physical address
 
 // A result that the caller must look at.
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 
 // A pointer into a process. It can be neither dereferenced nor mixed with kernel pointers (clang: -Wnoderef).
 #if defined(AMBER_KERNEL)

@@ -19,6 +19,9 @@
 #define FS_ROOT_SLOTS   20                     // in an inode
 #define FS_MAX_HEIGHT   4
 #define FS_BITS_PER_BLOCK (FS_BLOCK_SIZE * 8)
+#define FS_JOURNAL_MIN   64                    // blocks, the head included
+#define FS_MAX_BLOCKS    (1ull << 51)          // of a disk: byte offsets fit in 63 bits
+#define FS_MAX_INODES    0xffffffffull         // an inode number fits in xv6's struct stat
 
 enum fs_type { FS_FREE = 0, FS_DIR = 1, FS_FILE = 2, FS_DEV = 3 };
 
@@ -35,6 +38,7 @@ enum fs_error {
     FS_BAD_POINTER,    // a block number outside the data area
     FS_BAD_NAME,       // a directory entry's name: empty, a slash, or text after its end
     FS_BAD_INO,
+    FS_BAD_COUNT,      // a journal block describes no blocks, or more than fit
 };
 const char *fs_error_text(enum fs_error e);
 
@@ -77,6 +81,9 @@ struct fs_inode {
 /* A free inode (type FS_FREE) keeps its generation. Slots are checked with the file's size left aside: a preallocated file owns more. */
 MUST_CHECK enum fs_error fs_inode_decode(const u8 bytes[FS_INODE_SIZE], u64 ino, const struct fs_super *s, struct fs_inode *out);
 void fs_inode_encode(const struct fs_inode *i, u64 ino, u8 bytes[FS_INODE_SIZE]);
+
+/* The checksum that belongs at the end of these bytes when they are inode `ino`. For fsck, which asks whether the rest makes sense. */
+u32 fs_inode_checksum(const u8 bytes[FS_INODE_SIZE], u64 ino);
 
 /* Blocks that a file of that height can have. */
 u64 fs_height_blocks(u32 height);

@@ -1,0 +1,140 @@
+// Spin locks as ticket locks, interrupts off while one is held, and the checked build's watch over the order of locks.
+#include <arch/cpu.h>
+#include <kern/printk.h>
+#include <kern/spinlock.h>
+
+// What each CPU remembers. Touched by its own CPU only, with interrupts off.
+static struct irq_state {
+    unsigned nesting;
+    bool was_on;  // before the outermost irq_push()
+    struct lock_trace spinning;
+} irq_states[CPU_MAX];
+
+static struct irq_state *irq_state(void)
+{
+    return &irq_states[cpu_index()];
+}
+
+void irq_push(void)
+{
+    bool was_on = cpu_irq_is_on();
+
+    cpu_irq_off();
+    struct irq_state *s = irq_state();
+    if (s->nesting++ == 0)
+        s->was_on = was_on;
+}
+
+void irq_pop(void)
+{
+    struct irq_state *s = irq_state();
+
+    assert(s->nesting > 0);
+    if (--s->nesting == 0 && s->was_on)
+        cpu_irq_on();
+}
+
+unsigned irq_nesting(void)
+{
+    return irq_state()->nesting;
+}
+
+bool irq_state_save(void)
+{
+    return irq_state()->was_on;
+}
+
+void irq_state_restore(bool was_on)
+{
+    irq_state()->was_on = was_on;
+}
+
+#ifdef CHECKED
+
+void lock_trace_acquire(struct lock_trace *trace, const char *name, enum lock_rank rank)
+{
+    if (trace->depth) {
+        unsigned top = trace->depth - 1u;
+        if (trace->ranks[top] >= rank)
+            panic("order of locks: %s (%d) is wanted while %s (%d) is held", name, rank, trace->names[top], trace->ranks[top]);
+    }
+    lock_trace_nest(trace, name, rank);
+}
+
+void lock_trace_nest(struct lock_trace *trace, const char *name, enum lock_rank rank)
+{
+    assert(trace->depth < ARRAY_SIZE(trace->ranks));
+    trace->ranks[trace->depth] = (u16)rank;
+    trace->names[trace->depth++] = name;
+}
+
+// Locks may be let go of in any order.
+void lock_trace_release(struct lock_trace *trace, const char *name, enum lock_rank rank)
+{
+    unsigned at = trace->depth;
+
+    while (at > 0 && !(trace->ranks[at - 1] == rank && trace->names[at - 1] == name))
+        at--;
+    assert(at > 0);
+    for (; at < trace->depth; at++) {
+        trace->ranks[at - 1] = trace->ranks[at];
+        trace->names[at - 1] = trace->names[at];
+    }
+    trace->depth--;
+}
+
+#else
+
+void lock_trace_acquire(struct lock_trace *trace, const char *name, enum lock_rank rank)
+{
+    (void)trace, (void)name, (void)rank;
+}
+
+void lock_trace_nest(struct lock_trace *trace, const char *name, enum lock_rank rank)
+{
+    (void)trace, (void)name, (void)rank;
+}
+
+void lock_trace_release(struct lock_trace *trace, const char *name, enum lock_rank rank)
+{
+    (void)trace, (void)name, (void)rank;
+}
+
+#endif
+
+void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
+{
+    *lock = (struct spinlock)SPINLOCK_INIT(name, rank);
+}
+
+bool spin_held(const struct spinlock *lock)
+{
+    return lock->owner == (s32)cpu_index() + 1;
+}
+
+void spin_assert_held(const struct spinlock *lock)
+{
+    assert(spin_held(lock));
+}
+
+void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS
+{
+    irq_push();
+    if (spin_held(lock))
+        panic("%s is taken twice", lock->name);
+    lock_trace_acquire(&irq_state()->spinning, lock->name, lock->rank);
+    unsigned ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
+    while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket)
+        cpu_relax();
+    lock->owner = (s32)cpu_index() + 1;
+}
+
+void spin_unlock(struct spinlock *lock) NO_LOCK_ANALYSIS
+{
+    assert(spin_held(lock));
+    lock->owner = 0;
+    lock_trace_release(&irq_state()->spinning, lock->name, lock->rank);
+    unsigned served = atomic_load_explicit(&lock->serving, memory_order_relaxed);
+    atomic_store_explicit(&lock->serving, served + 1, memory_order_release);
+    irq_pop();
+}

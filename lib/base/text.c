@@ -1,0 +1,24 @@
+// What no C library has, in every build.
+#include <base/string.h>
+
+size_t text_copy(char *to, const char *from, size_t size)
+{
+    size_t length = strlen(from);
+    size_t kept = MIN(length, size - 1);
+
+    memcpy(to, from, kept);
+    to[kept] = 0;
+    return length;
+}
+
+bool memory_is_zero(const void *p, size_t n)
+{
+    typedef u32 __attribute__((may_alias)) word_t;
+    const word_t *w = p;
+
+    // Full memory is told from empty by its first words, mostly.
+    for (size_t words = n / 4; words >= 2; words -= 2, w += 2)
+        if (w[0] | w[1])
+            return false;
+    return true;
+}

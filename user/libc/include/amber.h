@@ -1,0 +1,33 @@
+// Amber's own calls. -1 with errno on failure, unless said otherwise. Structures: uapi/sys.h.
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <uapi/sys.h>
+
+/*
+ * Save the process `pid`, which may be the caller, into the file `path`. Returns 0 when the image is durable, and 1 in the process that wakes up from an
+ * image of itself.
+ */
+int checkpoint(pid_t pid, const char *path);
+
+/* Become the process in the image. Returns only on error. */
+int restart(const char *path);
+
+#define TICKS_PER_SECOND 100
+int uptime(void);           // ticks since the machine started
+int sleep_ticks(int ticks); // xv6's sleep()
+
+uint64_t clock_ns(void);      // since the machine started
+uint64_t wall_clock_ns(void); // since 1970-01-01 UTC
+
+int proc_list(struct proc_info *list, int n);  // how many processes there are; fills in at most n
+int sysinfo(struct sysinfo *info);
+
+// Groups of processes, and the one that the terminal's ^C goes to. 0: the caller; a group named as it.
+int setpgid(pid_t pid, pid_t pgid);
+int tcsetpgrp(int fd, pid_t pgid);
+int tcsetmode(int fd, int mode);  // TTY_COOKED or TTY_RAW; returns the mode before
+
+/* Power off. status goes to QEMU's exit device, if there is one; POWEROFF_RESTART: start again. */
+int poweroff(int status);
