@@ -21,7 +21,6 @@
 
 #define CONTROL(c) ((c) & 0x1f)
 #define DEL        0x7f
-#define BELL       0x07
 
 // What a byte typed asks of others, to be done when no lock is held.
 enum request { NOTHING, INTERRUPT_GROUP, LIST_PROCESSES };
@@ -42,29 +41,33 @@ static const struct console_ops *ops;
 
 // Output
 
-// For printk and echo: the display gets all; what a stuck serial line doesn't take is dropped.
-static void output(const char *bytes, size_t n)
+// Send all of it; what a stuck line doesn't take is dropped.
+static void serial_send(const char *bytes, size_t n) REQUIRES(output_lock)
 {
     const u64 patience = NS_PER_SECOND / 20;
+    u64 give_up = 0;
 
-    spin_lock(&output_lock);
-    display_write(bytes, n);
-    u64 give_up = time_ns() + patience;
     for (;;) {
         size_t taken = serial_write(bytes, n);
+        if (taken)
+            line_stuck = false;
         bytes += taken;
         n -= taken;
-        if (taken) {
-            line_stuck = false;
-            give_up = time_ns() + patience;
-        }
-        if (!n)
+        if (!n || line_stuck)
             break;
-        if (line_stuck || time_ns() >= give_up) {
-            line_stuck = true;
-            break;
-        }
+        u64 now = time_ns();
+        if (taken || !give_up)
+            give_up = now + patience;
+        line_stuck = now >= give_up;
     }
+}
+
+// For printk and echo: in any context, at once.
+static void output(const char *bytes, size_t n)
+{
+    spin_lock(&output_lock);
+    display_write(bytes, n);
+    serial_send(bytes, n);
     spin_unlock(&output_lock);
 }
 

@@ -39,7 +39,8 @@ void format_field(struct format_output *out, const struct format_spec *spec, con
         emit_repeated(out, ' ', padding);
 }
 
-static void format_number(struct format_output *out, const struct format_spec *spec, u64 value, unsigned base, bool upper, const char *prefix)
+static void format_number(struct format_output *out, const struct format_spec *spec, u64 value, unsigned base, bool upper,
+                          const char *prefix)
 {
     char digits[24];
     char *p = digits + sizeof(digits);
@@ -119,7 +120,7 @@ static int read_number(const char **text, va_list *ap)
 
 static const char *read_spec(const char *f, struct format_spec *spec, va_list *ap)
 {
-    *spec = (struct spec){ .precision = -1 };
+    *spec = (struct format_spec){ .precision = -1 };
     for (;; f++) {
         if (*f == '-')
             spec->left = true;

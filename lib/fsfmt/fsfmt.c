@@ -180,7 +180,7 @@ enum fs_error fs_slot_check(u64 slot, bool leaf, const struct fs_super *s)
     return block >= s->data_start && block < s->blocks - 1 ? FS_OK : FS_BAD_POINTER;
 }
 
-u32 fs_inode_checksum(const u8 bytes[FS_INODE_SIZE], u64 ino)
+static u32 inode_checksum(const u8 bytes[FS_INODE_SIZE], u64 ino)
 {
     u8 seed[8];
 
@@ -244,19 +244,9 @@ static bool inode_is_zero(const u8 bytes[FS_INODE_SIZE])
     return !any;
 }
 
-enum fs_error fs_inode_decode(const u8 bytes[FS_INODE_SIZE], u64 ino, const struct fs_super *s, struct fs_inode *out)
+void fs_inode_decode_unchecked(const u8 bytes[FS_INODE_SIZE], u64 ino, struct fs_inode *out)
 {
     struct fs_inode i = {};
-
-    if (ino >= s->inodes)
-        return FS_BAD_INO;
-    // mkfs leaves the table unwritten where it's empty: zeros are free inodes, without a checksum.
-    if (inode_is_zero(bytes)) {
-        *out = i;
-        return FS_OK;
-    }
-    if (le32(bytes + INODE_CRC_AT) != fs_inode_checksum(bytes, ino))
-        return FS_BAD_CHECKSUM;
 
     i.type = le16(bytes);
     i.generation = le64(bytes + 16);
@@ -276,7 +266,19 @@ enum fs_error fs_inode_decode(const u8 bytes[FS_INODE_SIZE], u64 ino, const stru
     }
     if (i.type != FS_FREE || ino == 0)
         i.next_orphan = le64(bytes + 56);
+    *out = i;
+}
 
+enum fs_error fs_inode_decode(const u8 bytes[FS_INODE_SIZE], u64 ino, const struct fs_super *s, struct fs_inode *out)
+{
+    struct fs_inode i;
+
+    if (ino >= s->inodes)
+        return FS_BAD_INO;
+    // mkfs leaves the table unwritten where it's empty: zeros are free inodes, without a checksum.
+    if (!inode_is_zero(bytes) && le32(bytes + INODE_CRC_AT) != inode_checksum(bytes, ino))
+        return FS_BAD_CHECKSUM;
+    fs_inode_decode_unchecked(bytes, ino, &i);
     enum fs_error e = inode_check(&i, ino, s);
     if (!e)
         *out = i;
@@ -304,7 +306,7 @@ void fs_inode_encode(const struct fs_inode *i, u64 ino, u8 bytes[FS_INODE_SIZE])
             put_le64(bytes + 80 + 8 * k, i->slots[k]);
         put_le64(bytes + 240, i->parent);
     }
-    put_le32(bytes + INODE_CRC_AT, fs_inode_checksum(bytes, ino));
+    put_le32(bytes + INODE_CRC_AT, inode_checksum(bytes, ino));
 }
 
 // Directory entries.

@@ -48,7 +48,7 @@ void perror(const char *what);
 int remove(const char *path);
 
 // The conversions of lib/base/format.h, and %f %F %e %E %g %G with an argument of type double, rounded correctly (half to even).
-#define PRINTS(format, first) __attribute__((format(printf, format, first)))
+#define PRINTS(at, first) __attribute__((format(printf, at, first)))
 int printf(const char *format, ...) PRINTS(1, 2);
 int fprintf(FILE *f, const char *format, ...) PRINTS(2, 3);
 int dprintf(int fd, const char *format, ...) PRINTS(2, 3);

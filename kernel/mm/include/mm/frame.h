@@ -4,20 +4,24 @@
 #include <arch/mmu.h>
 #include <base/types.h>
 
+#define FRAME_ORDER_MAX 10  // the largest run is 4 MiB
+
 /* What is known of a frame. */
 struct frame {
     _Atomic u32 refs;  // 0 free, 1 one owner, more: shared and read-only for its owners
-    u16 order;         // of the block that starts here
-    u16 kind;          // the allocator's own
-    void *slab;        // kmalloc's
+    u8 order : 4;      // of the run or free block that starts here
+    u8 state : 4;      // the allocator's own
+    u8 slab_class;     // kmalloc's: 0 is not a slab
+    u16 slab_free;     // kmalloc's: where the slab's first free object is
+    u32 next, prev;    // the allocator's; kmalloc's while the frame is a slab
 };
 
-/* Take the machine's memory. */
+/* Take the machine's memory, or as much of it as the option mem= allows. */
 void frames_init(void);
 
 /*
- * A run of 2^order frames, physically contiguous, with one reference; contents undefined. NULL when there is none even after the
- * caches were asked to shrink. Sleeps: no.
+ * A run of 2^order frames (order at most FRAME_ORDER_MAX), physically contiguous and aligned to its size, with one reference, which is
+ * kept with the first frame; contents undefined. NULL when there is none even after the caches were asked to shrink. Sleeps: no.
  */
 MUST_CHECK struct frame *frames_alloc(unsigned order);
 
@@ -27,6 +31,9 @@ MUST_CHECK struct frame *frame_alloc_zeroed(void);
 
 struct frame *frame_get(struct frame *f);
 void frame_put(struct frame *f);  // the last reference frees the run
+
+/* Copy one page. Source and target differ. */
+void frame_copy(struct frame *to, struct frame *from);
 
 void *frame_data(struct frame *f);
 paddr_t frame_addr(struct frame *f);
@@ -38,7 +45,8 @@ u32 frames_free(void);
 
 /*
  * A cache that can give frames back. shrink(want) frees at least `want` frames if it easily can and returns how many it did. It is called
- * without locks from frames_alloc(), so it may only try-lock, and must not sleep.
+ * from frames_alloc() where no spin lock is held and interrupts are on; but the allocating thread may hold any sleeping lock, so of those it
+ * may only try to take one, and it must not sleep.
  */
 struct shrinker {
     u32 (*shrink)(u32 want);

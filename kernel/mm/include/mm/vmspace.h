@@ -38,7 +38,7 @@ struct region {
     uaddr_t start, end;      // page-aligned, end exclusive
     u8 prot;
     u8 kind;                 // enum region_kind
-    bool reserved;           // its pages were promised when it was made; otherwise each is when it is touched
+    bool reserved;           // writable, and its pages were promised when it was made; otherwise each is when it is touched
     struct backing *backing; // NULL: zeros
     u64 offset;              // in the backing, of `start`
     u64 filled;              // bytes from `start` that the backing supplies; the rest are zeros
@@ -47,37 +47,45 @@ struct region {
 struct vmspace {
     struct mutex lock;
     struct list regions FIELD_GUARDED_BY(lock);
-    pte_t *root;                                     // its page table
+    pte_t *root;                                // its page table
     uaddr_t heap_start FIELD_GUARDED_BY(lock);
-    uaddr_t heap_end FIELD_GUARDED_BY(lock);               // the break, in bytes
-    uaddr_t heap_limit FIELD_GUARDED_BY(lock);             // the break never passes this
-    u32 resident FIELD_GUARDED_BY(lock);                   // pages present
-    u32 committed FIELD_GUARDED_BY(lock);                  // pages promised to it
+    uaddr_t heap_end FIELD_GUARDED_BY(lock);    // the break, in bytes
+    uaddr_t heap_limit FIELD_GUARDED_BY(lock);  // the break never passes this
+    u32 committed FIELD_GUARDED_BY(lock);       // pages promised to it
+    bool snapshot;                              // a clone that is only read; constant
+    _Atomic u32 region_count;                   // these three change under the lock and may be read without
+    _Atomic u32 pages;                          // of all regions
+    _Atomic u32 resident;                       // pages present
 };
 
 #define USER_STACK_MAX (8u << 20)
+#define REGIONS_MAX    256  // of one space
+
+// Who may use a space: its own thread; others only while that thread is known not to run (frozen, ended, not yet started). A snapshot belongs
+// to whoever made it. vmspace_figures() is for everyone who can be sure that the space is not destroyed meanwhile.
 
 /* An empty space. Errors: -ENOMEM. */
 MUST_CHECK int vmspace_create(struct vmspace **out);
 
-/* Nobody runs in it any more. Sleeps (backings). NULL is fine. */
+/* Nobody runs in it any more, and it is nobody's current one. Sleeps (backings). NULL is fine. */
 void vmspace_destroy(struct vmspace *space);
 
 /*
  * Clone `from` copy-on-write into *out: same regions, same frames, every writable page of both now read-only.
  * Cost: one pass over the page tables, none over the data. Errors: -ENOMEM, and then `from` is as before.
- * promise: reserve memory for all that the clone may write (fork); without, the clone must only be read (a snapshot).
+ * promise: reserve memory for all that the clone may write (fork); without, the clone can only be read (a snapshot): writing is -EFAULT.
  * `from` is the current process's space, or that of a process that does not run.
  */
 MUST_CHECK int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out);
 
 /*
- * Add a region. -EINVAL: not page-aligned, empty, outside user space, or overlapping. -ENOMEM: the memory can't be promised.
+ * Add a region. -EINVAL: not page-aligned, empty, outside user space, or overlapping. -ENOMEM: the memory can't be promised, or
+ * there are REGIONS_MAX regions already. like->reserved counts for a writable region only.
  * Takes over the caller's reference to `backing` in every case.
  */
 MUST_CHECK int vmspace_add(struct vmspace *space, const struct region *like);
 
-/* Say where the heap lies; it's empty. start page-aligned. */
+/* Say where the heap lies; it's empty. start page-aligned, start <= limit <= USER_END. */
 void vmspace_set_heap(struct vmspace *space, uaddr_t start, uaddr_t limit);
 
 /* Move the break by `delta` bytes; *old becomes the break before. Pages given up read zero when taken again. -ENOMEM: too far or not enough memory. */
@@ -92,10 +100,16 @@ MUST_CHECK int vmspace_fault(struct vmspace *space, uaddr_t va, enum fault_acces
  */
 MUST_CHECK int vmspace_pin(struct vmspace *space, uaddr_t va, enum fault_access access, struct frame **out);
 
-/* Put a frame into a region that has no page there yet: takes over the reference. -EEXIST, -EFAULT (no region), -ENOMEM. */
+/*
+ * Put a frame into a region that has no page there yet: takes over the reference, in every case. -EEXIST, -EFAULT (no region), -ENOMEM.
+ * The process may write to it if the region is writable; if others hold references too, it gets a copy when it does.
+ */
 MUST_CHECK int vmspace_install(struct vmspace *space, uaddr_t va, struct frame *frame);
 
-/* The next page at or after *va that is present, or that a backing would supply; false when there is none. present: NULL frame if not present. */
+/*
+ * The next page at or after *va that is present, or that a backing would supply; false when there is none. *present: its frame, which stays the
+ * space's (no reference); NULL if it is not present. Pages of zeros that were never touched are passed over.
+ */
 bool vmspace_next_page(struct vmspace *space, uaddr_t *va, struct frame **present);
 
 /* Figures and the state for an image. */
@@ -106,7 +120,7 @@ struct x_region {
 u32 vmspace_export(struct vmspace *space, struct x_region *out, u32 n);  // how many regions there are; fills at most n
 void vmspace_heap_export(struct vmspace *space, u64 *start, u64 *end, u64 *limit);
 MUST_CHECK int vmspace_heap_import(struct vmspace *space, u64 start, u64 end, u64 limit);  // -EINVAL
-void vmspace_figures(struct vmspace *space, u32 *regions, u64 *size, u64 *resident);
+void vmspace_figures(struct vmspace *space, u32 *regions, u64 *size, u64 *resident);  // in bytes; takes no lock, doesn't sleep
 u32 vmspaces_live(void);
 
 /* Pages promised to all, and how many can be. */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <arch/context.h>
+#include <arch/cpu.h>
 #include <base/list.h>
 #include <kern/spinlock.h>
 #include <sched/wait.h>

@@ -82,8 +82,8 @@ struct fs_inode {
 MUST_CHECK enum fs_error fs_inode_decode(const u8 bytes[FS_INODE_SIZE], u64 ino, const struct fs_super *s, struct fs_inode *out);
 void fs_inode_encode(const struct fs_inode *i, u64 ino, u8 bytes[FS_INODE_SIZE]);
 
-/* The checksum that belongs at the end of these bytes when they are inode `ino`. For fsck, which asks whether the rest makes sense. */
-u32 fs_inode_checksum(const u8 bytes[FS_INODE_SIZE], u64 ino);
+/* The fields as they stand, with no check at all: only for fsck, which tries what can be saved of a refused inode. */
+void fs_inode_decode_unchecked(const u8 bytes[FS_INODE_SIZE], u64 ino, struct fs_inode *out);
 
 /* Blocks that a file of that height can have. */
 u64 fs_height_blocks(u32 height);

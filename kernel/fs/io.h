@@ -1,0 +1,31 @@
+// Many blocks to their places in few requests, several of them in flight. Private to fs.
+#pragma once
+
+#include <dev/disk.h>
+
+#define IO_SLOTS 4
+
+struct io_slot {
+    struct disk_request request;
+    struct frame *frames[DISK_MAX_BLOCKS];
+};
+
+// A stream of blocks. Blocks that follow each other go into one request. finished() is called once for each request, in the order
+// in which the blocks were added.
+struct io_stream {
+    struct disk *disk;
+    void (*finished)(struct io_stream *io, const struct disk_request *r);
+    void *arg;              // finished()'s
+    int error;              // the first one
+    u32 head, used;         // slots in flight, or being filled: `used` of them from `head` on
+    bool filling;           // the last of them has not been submitted
+    struct io_slot *slots;  // IO_SLOTS of them
+};
+
+/* finished may be NULL. The frames must stay referenced until their request has finished. */
+void io_begin(struct io_stream *io, struct disk *disk, struct io_slot *slots,
+              void (*finished)(struct io_stream *io, const struct disk_request *r), void *arg);
+void io_write(struct io_stream *io, u64 block, struct frame *frame);
+
+/* Submit what is left, wait for everything. 0 or the first error. */
+MUST_CHECK int io_end(struct io_stream *io);

@@ -1,0 +1,28 @@
+// A space's page tables: finding entries, and the passes over them. Tables are frames of their own; level 0 holds pages.
+//
+// All of these are called with the space's lock held, or where nobody else knows the space.
+#pragma once
+
+#include "frame_table.h"
+
+struct vmspace;
+
+/* The entry for the page at va; NULL if there is no table for it yet. */
+pte_t *page_table_find(pte_t *root, uaddr_t va);
+
+/* The same, and makes the tables; NULL if there is no memory. */
+pte_t *page_table_make(pte_t *root, uaddr_t va);
+
+/* The first page at or after *va, before end, that is present: moves *va there. */
+bool page_table_next(pte_t *root, uaddr_t *va, uaddr_t end, pte_t *entry);
+
+/* Let go of all pages in [start, end), and of tables that lie wholly in it. Returns how many pages that were. */
+u32 page_table_unmap(pte_t *root, uaddr_t start, uaddr_t end, bool current);
+
+/* Copy the user part of `from` into the empty root `to`, and share all pages, read-only from now on. -ENOMEM leaves `to` incomplete but whole. */
+MUST_CHECK int page_table_clone(pte_t *from, pte_t *to);
+
+static inline bool pte_writable(pte_t e)
+{
+    return pte_flags(e) & PTE_WRITE;
+}

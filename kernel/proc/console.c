@@ -1,0 +1,125 @@
+// Processes as others see them: for ps, and for the person at the console.
+#include "process.h"
+#include <base/string.h>
+#include <dev/console.h>
+#include <kern/printk.h>
+#include <uapi/wait.h>
+
+static int state_of(struct proc *p, enum thread_state thread) REQUIRES(family_lock)
+{
+    if (p->zombie)
+        return PS_ZOMBIE;
+    if (freezer_parked(p))
+        return PS_FROZEN;
+    switch (thread) {
+    case THREAD_NEW:
+    case THREAD_READY:
+        return PS_READY;
+    case THREAD_SLEEPING:
+        return PS_SLEEPING;
+    case THREAD_RUNNING:
+    case THREAD_DEAD:
+        break;
+    }
+    return PS_RUNNING;
+}
+
+// All but the figures of its memory, which are behind a sleeping lock.
+static void describe(struct proc *p, struct proc_info *out) REQUIRES(family_lock)
+{
+    enum thread_state state;
+    const char *waits_for;
+    int cpu;
+
+    *out = (struct proc_info){.pid = p->pid, .ppid = p->parent ? p->parent->pid : 0, .pgid = p->pgid, .job = p->job};
+    proc_copy_name(p, out->name);
+    thread_observe(&p->thread, &state, &cpu, &out->cpu_ns, &waits_for);
+    out->cpu = cpu;
+    out->state = state_of(p, state);
+    if (waits_for)
+        text_copy(out->waits_for, waits_for, sizeof(out->waits_for));
+}
+
+static u32 describe_all(struct proc_info *out, u32 n)
+{
+    struct proc *p;
+    u32 count = 0;
+
+    spin_lock(&family_lock);
+    list_for_each(p, &proc_table, table_link)
+    {
+        if (count < n)
+            describe(p, &out[count]);
+        count++;
+    }
+    spin_unlock(&family_lock);
+    return count;
+}
+
+static void measure(struct proc_info *info)
+{
+    spin_lock(&family_lock);
+    struct proc *p = proc_find(info->pid);
+    if (p)
+        proc_hold(p);
+    spin_unlock(&family_lock);
+    if (!p)
+        return;
+
+    mutex_lock(&p->space_lock);
+    if (p->space)
+        vmspace_figures(p->space, &info->regions, &info->size, &info->resident);
+    mutex_unlock(&p->space_lock);
+    proc_put(p);
+}
+
+u32 proc_list(struct proc_info *out, u32 n)
+{
+    u32 count = describe_all(out, n);
+
+    for (u32 i = 0; i < MIN(count, n); i++)
+        measure(&out[i]);
+    return count;
+}
+
+static void console_interrupt(int pgid)
+{
+    proc_kill_group(pgid, SIGINT);
+}
+
+static void console_list(void)
+{
+    static const char *const states[] = {[PS_RUNNING] = "running",
+                                         [PS_READY] = "ready",
+                                         [PS_SLEEPING] = "sleeping",
+                                         [PS_ZOMBIE] = "zombie",
+                                         [PS_FROZEN] = "frozen"};
+    struct proc *p;
+
+    printk("\n");
+    spin_lock(&family_lock);
+    list_for_each(p, &proc_table, table_link)
+    {
+        struct proc_info info;
+
+        describe(p, &info);
+        printk("%d %s %s %s\n", info.pid, states[info.state], info.name, info.waits_for);
+    }
+    spin_unlock(&family_lock);
+}
+
+static int console_reader_group(void)
+{
+    return proc_self()->pgid;
+}
+
+void proc_console_init(void)
+{
+    static const struct console_ops ops = {
+        .interrupt = console_interrupt,
+        .list = console_list,
+        .reader_group = console_reader_group,
+    };
+
+    console_set_ops(&ops);
+}

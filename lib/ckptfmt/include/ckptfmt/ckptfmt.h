@@ -1,0 +1,313 @@
+// The checkpoint image: the one description that the kernel, the host's tools, the guest's programs and the tests share.
+//
+// docs/formats/checkpoint.md tells it in words. Nothing here allocates, waits, or does I/O: the reader takes bytes from a source,
+// the writer puts records, nodes and headers into its caller's buffers. Decoding checks: what a function here has accepted is in range and refers only to what
+// exists, whatever the bytes were. But a correct image may still be a lie as a whole: see section 6 of the document.
+#pragma once
+
+#include <base/types.h>
+
+#define CKPT_MAGIC         0x54504b4352424d41ull  // "AMBRCKPT"
+#define CKPT_XV6_ID        0xDEADBEEFu
+#define CKPT_VERSION       1
+#define CKPT_BLOCK_SIZE    4096
+#define CKPT_SLOTS         2                      // header slots: blocks 0 and 1
+#define CKPT_FANOUT        512                    // entries of a tree node
+#define CKPT_FANOUT_BITS   9
+#define CKPT_HEIGHT_MAX    5
+#define CKPT_RECORD_HEADER 24
+#define CKPT_PAYLOAD_MAX   16384                  // of the types known here
+#define CKPT_RECORD_MAX    (CKPT_RECORD_HEADER + CKPT_PAYLOAD_MAX)
+#define CKPT_REGIONS_MAX   500
+#define CKPT_FDS_MAX       1000
+#define CKPT_PATH_MAX      1023
+#define CKPT_NAME_SIZE     16                     // with its final NUL
+#define CKPT_IDENTITY_SIZE 16
+
+// Why bytes were refused; ckpt_error_text() says it in words.
+enum ckpt_error {
+    CKPT_OK = 0,
+    CKPT_READ_FAILED,     // the source couldn't give the bytes; it knows why
+    CKPT_NOT_IMAGE,
+    CKPT_BAD_VERSION,
+    CKPT_BAD_FEATURE,
+    CKPT_BAD_MACHINE,
+    CKPT_BAD_PAGE_SIZE,
+    CKPT_BAD_CHECKSUM,
+    CKPT_TRUNCATED,       // the file is shorter than its header says
+    CKPT_BAD_HEADER,
+    CKPT_BAD_RECORD,      // a record's length, flags or padding
+    CKPT_UNKNOWN_RECORD,  // a required record that this reader doesn't know
+    CKPT_BAD_ORDER,       // a record in a place where it can't be, or too few or too many of them
+    CKPT_BAD_REFERENCE,   // an ordinal that names nothing
+    CKPT_BAD_FILE,
+    CKPT_BAD_REGION,
+    CKPT_BAD_HEAP,
+    CKPT_BAD_PROCESS,
+    CKPT_BAD_DESCRIPTOR,
+    CKPT_BAD_TEXT,
+    CKPT_BAD_BLOCK,       // a pointer to a block that can't be meant
+    CKPT_BAD_TREE,        // a page tree's shape or figures
+};
+const char *ckpt_error_text(enum ckpt_error e);
+
+/* Text from an image, for a person: control characters become '?', cut to size and terminated. Returns `to`. */
+char *ckpt_text(char *to, size_t size, const char *text, size_t length);
+
+// What is known of a machine whose processes images hold.
+#define CKPT_MACHINE_I386    1
+#define CKPT_MACHINE_RISCV64 2
+
+struct ckpt_machine {
+    u32 id;
+    const char *name;
+    u64 user_end;                 // end of user space
+    u32 registers_size, fpu_size;
+    u32 register_width;           // bytes of one
+    u32 pc, sp;                   // their places in register_names
+    const char *const *register_names;
+};
+const struct ckpt_machine *ckpt_machine(u32 id);  // NULL: not known
+
+// ---- the header
+
+struct ckpt_header {
+    u32 machine;
+    u8  identity[CKPT_IDENTITY_SIZE];
+    u64 epoch, parent;
+    u64 wall_ns;
+    u64 blocks;                   // every block in use is below
+    u64 records_block, records_size;
+    u32 digest;
+    s32 pid;                      // for xv6's imginfo only, as are the next two
+    u32 memory;
+    char name[CKPT_NAME_SIZE];
+};
+void ckpt_header_encode(const struct ckpt_header *h, u8 block[CKPT_BLOCK_SIZE]);
+/* file_size: the whole file's, in bytes. CKPT_NOT_IMAGE when the block doesn't have the magic. */
+MUST_CHECK enum ckpt_error ckpt_header_decode(const u8 block[CKPT_BLOCK_SIZE], u64 file_size, struct ckpt_header *out);
+
+/* Does the file that begins with these bytes look like an image? For telling kinds of files apart: promises nothing. */
+#define CKPT_PROBE_SIZE 136
+bool ckpt_probe(const u8 *bytes, size_t n);
+
+// ---- the records
+
+enum ckpt_type {
+    CKPT_END         = 0,         // not a record: there are no more
+    CKPT_EPOCH       = 1,
+    CKPT_FILE        = 4,
+    CKPT_SPACE       = 5,
+    CKPT_TREE        = 6,
+    CKPT_PROCESS     = 7,
+    CKPT_REGISTERS   = 8,
+    CKPT_FPU         = 9,
+    CKPT_RESTART     = 10,
+    CKPT_CWD         = 11,
+    CKPT_DESCRIPTORS = 12,
+};
+const char *ckpt_type_name(u32 type);  // "record" if it isn't known
+
+struct ckpt_epoch {
+    u64 epoch, parent, wall_ns;
+    u64 uptime_ns, pause_ns;
+    u64 pages_written, blocks_written;
+    u64 previous, previous_block, previous_size;
+    u32 previous_digest, kept;
+    u32 contents, pipes, files, spaces, processes;
+};
+
+enum ckpt_file_kind { CKPT_FILE_INODE = 1, CKPT_FILE_DEVICE, CKPT_FILE_PIPE_READ, CKPT_FILE_PIPE_WRITE };
+#define CKPT_FILE_FLAGS 0x803u    // all that a file's flags may hold
+
+enum ckpt_inode_type { CKPT_INODE_DIR = 1, CKPT_INODE_FILE, CKPT_INODE_DEV };
+
+struct ckpt_file {
+    u32 kind, flags;
+    u64 offset;
+    u64 ino, generation, size, changes;
+    u32 type, nlink, major, minor;
+    u64 pipe, content;
+    const char *path;             // not terminated; decoded: valid until the reader's next step
+    u32 path_length;
+};
+
+enum ckpt_region_kind { CKPT_REGION_DATA = 1, CKPT_REGION_HEAP, CKPT_REGION_STACK };
+#define CKPT_REGION_PROT     7u
+#define CKPT_REGION_PROMISED 1u
+
+struct ckpt_region {
+    u64 start, end;
+    u32 prot, kind, flags;
+};
+
+struct ckpt_space {
+    u64 heap_start, heap_end, heap_limit;
+    u32 regions;
+    const u8 *encoded;            // decoded only: for ckpt_space_region(); valid until the reader's next step
+};
+void ckpt_space_region(const struct ckpt_space *s, u32 i, struct ckpt_region *out);
+
+struct ckpt_tree {
+    u64 pages, nodes;
+    u32 root, crc, height;
+};
+
+enum ckpt_process_state { CKPT_ALIVE = 1, CKPT_ENDED };
+
+struct ckpt_process {
+    s32 pid, ppid, pgid;
+    u32 state;
+    s32 status;
+    u64 space, parent;
+    u64 uptime_ns;
+    char name[CKPT_NAME_SIZE];
+};
+
+// REGISTERS and FPU.
+struct ckpt_state {
+    u32 machine, size;
+    const u8 *bytes;              // decoded: valid until the reader's next step
+};
+
+struct ckpt_restart {
+    u32 call;
+    u64 done, left_ns;
+};
+
+struct ckpt_cwd {
+    u64 ino, generation;
+    const char *path;             // as in struct ckpt_file
+    u32 path_length;
+};
+
+struct ckpt_descriptor {
+    u32 fd;
+    u64 file;                     // ordinal
+};
+
+struct ckpt_descriptors {
+    u32 count;
+    const u8 *encoded;            // as in struct ckpt_space
+};
+void ckpt_descriptor(const struct ckpt_descriptors *d, u32 i, struct ckpt_descriptor *out);
+
+/*
+ * Put one whole record, header, payload and padding, at `at`, where there is room for CKPT_RECORD_MAX bytes. Returns its size.
+ * The caller keeps to the order and the limits of the format.
+ */
+size_t ckpt_put_epoch(u8 *at, const struct ckpt_epoch *e);
+size_t ckpt_put_file(u8 *at, u64 ordinal, const struct ckpt_file *f);
+size_t ckpt_put_space(u8 *at, u64 ordinal, const struct ckpt_space *s, const struct ckpt_region *regions);
+size_t ckpt_put_tree(u8 *at, u64 ordinal, const struct ckpt_tree *t);
+size_t ckpt_put_process(u8 *at, u64 ordinal, const struct ckpt_process *p);
+size_t ckpt_put_state(u8 *at, enum ckpt_type type, u64 ordinal, const struct ckpt_state *s);
+size_t ckpt_put_restart(u8 *at, u64 ordinal, const struct ckpt_restart *r);
+size_t ckpt_put_cwd(u8 *at, u64 ordinal, const struct ckpt_cwd *c);
+size_t ckpt_put_descriptors(u8 *at, u64 ordinal, u32 count, const struct ckpt_descriptor *d);
+
+// ---- reading
+
+// Where an image's bytes come from. read() gives exactly n bytes, which lie inside `size`, or returns nonzero.
+struct ckpt_source {
+    int (*read)(void *ctx, u64 offset, void *buf, size_t n);
+    void *ctx;
+    u64 size;
+};
+
+struct ckpt_item {
+    u32 type;                     // enum ckpt_type
+    u64 object;                   // its ordinal
+    union {
+        struct ckpt_epoch epoch;
+        struct ckpt_file file;
+        struct ckpt_space space;
+        struct ckpt_tree tree;
+        struct ckpt_process process;
+        struct ckpt_state state;
+        struct ckpt_restart restart;
+        struct ckpt_cwd cwd;
+        struct ckpt_descriptors descriptors;
+    };
+};
+
+// The records of one epoch, in order. About 17 KiB.
+struct ckpt_reader {
+    const struct ckpt_source *source;
+    struct ckpt_header header;
+    const struct ckpt_machine *machine;
+    u64 position;                 // of the next record in the area
+    u64 failed_at;                // the offset in the file at which the last error was found
+    u32 digest;                   // of the area up to position
+    u32 last;                     // type of the last record
+    bool last_ended;              // the last process is not alive
+    u64 files, spaces, processes; // met so far
+    struct ckpt_epoch epoch;      // the first record, once it was read
+    u8 buffer[CKPT_RECORD_MAX];
+};
+
+/* Start with the newest valid epoch. r->header and r->machine can be used afterwards. The source stays the caller's and must outlive *r. */
+MUST_CHECK enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *source);
+
+/*
+ * The next record, decoded and checked; unknown optional ones are skipped. CKPT_END comes after the last, once the root digest was found right: before it
+ * nothing may be changed for the image's sake.
+ */
+MUST_CHECK enum ckpt_error ckpt_next(struct ckpt_reader *r, struct ckpt_item *item);
+
+// A walk over a tree's pages in ascending order. About 20 KiB.
+struct ckpt_walk {
+    const struct ckpt_source *source;
+    u64 blocks, records_first, records_end;  // what pointers may name
+    u64 pages_left, nodes_left;
+    u64 failed_at;
+    u32 height, level;                       // level == height: at the end
+    u32 place[CKPT_HEIGHT_MAX];              // in each level's node: the next entry
+    u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];
+};
+
+struct ckpt_page {
+    u64 index;                               // page number
+    u32 block;                               // 0: there are no more
+    u32 crc;                                 // that the block must have
+};
+
+/* r: the reader that `tree` came from; not needed afterwards. */
+MUST_CHECK enum ckpt_error ckpt_walk_begin(struct ckpt_walk *w, const struct ckpt_reader *r, const struct ckpt_tree *tree);
+
+/* The next page. Nodes are read and checked here; the page itself is not. */
+MUST_CHECK enum ckpt_error ckpt_walk_next(struct ckpt_walk *w, struct ckpt_page *page);
+
+// ---- writing a tree
+
+// Builds a fresh tree from pages in ascending order. About 20 KiB.
+struct ckpt_builder {
+    /* Write a finished node somewhere; *block becomes where. Negative on error: then the tree is given up. */
+    int (*emit)(void *ctx, const u8 node[CKPT_BLOCK_SIZE], u32 *block);
+    void *ctx;
+    struct ckpt_tree tree;
+    u64 last;                                // the last page's index, if tree.pages > 0
+    u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];
+};
+void ckpt_builder_init(struct ckpt_builder *b, u32 height, int (*emit)(void *, const u8 *, u32 *), void *ctx);
+/* index: greater than the last, below 2^(9 * height). Returns emit's error. */
+MUST_CHECK int ckpt_builder_add(struct ckpt_builder *b, u64 index, u32 block, u32 crc);
+/* Afterwards b->tree is complete. */
+MUST_CHECK int ckpt_builder_finish(struct ckpt_builder *b);
+
+// ---- the whole
+
+#define CKPT_RUN_BLOCKS 16
+
+struct ckpt_verifier {
+    struct ckpt_reader reader;
+    struct ckpt_walk walk;
+    struct ckpt_region regions[CKPT_REGIONS_MAX];
+    u32 region_count, region;     // the region that the walk is in
+    u64 failed_at;                // offset in the file
+    u64 pages, nodes;             // all trees together
+    u8 run[CKPT_RUN_BLOCKS * CKPT_BLOCK_SIZE];
+};
+
+/* Check everything in the newest epoch, pages too. v: uninitialized working storage. */
+MUST_CHECK enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source);

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Run all tests, phase after phase, and close with one line: N passed, N failed, N skipped.
+
+usage: tests/run.py [PHASE...]        (without arguments: all)
+
+What a phase printed is kept in build/test/PHASE.log, and shown when something failed.
+"""
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+LOGS = os.path.join(BUILD, "test")
+
+
+def count_as_one(log, status, _phase):
+    """A phase without an inner count is one test."""
+    return (1, 0, 0) if status == 0 else (0, 1, 0)
+
+
+def count_cmocka(log, status, _phase):
+    """cmocka writes a line for each test."""
+    passed = len(re.findall(r"^\[       OK \] ", log, re.M))
+    failed = len(re.findall(r"^\[  (?:FAILED|ERROR)  *\] \w+", log, re.M)) // 2
+    skipped = len(re.findall(r"^\[  SKIPPED \] \w+", log, re.M)) // 2
+    return passed, max(failed, int(status != 0)), skipped
+
+
+def count_junit(_log, status, phase):
+    """pytest writes a file."""
+    try:
+        suite = ElementTree.parse(os.path.join(LOGS, phase + ".xml")).getroot().find("testsuite")
+    except (OSError, ElementTree.ParseError):
+        return 0, 1, 0
+    total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
+    failed = int(suite.get("failures")) + int(suite.get("errors"))
+    return total - failed - skipped, max(failed, int(status != 0)), skipped
+
+
+def pytest(phase, *paths, cpus=None, checked=False):
+    command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=short", "-rfEs",
+               f"--junit-xml={LOGS}/{phase}.xml", *paths]
+    environment = {"AMBER_CPUS": str(cpus)} if cpus else {}
+    if checked:
+        environment["CHECKED"] = "1"
+    return phase, command, environment, count_junit
+
+
+def make(phase, *targets, count=count_as_one):
+    return phase, ["make", "--no-print-directory", *targets], {}, count
+
+
+PHASES = [
+    make("build", "all", "tests"),
+    make("lint", "lint"),
+    make("unit", "unit", count=count_cmocka),
+    make("host", "host-tests", count=count_cmocka),
+    pytest("guest-1cpu", "tests/guest", cpus=1, checked=True),
+    pytest("guest-2cpu", "tests/guest", cpus=2),
+    pytest("guest-4cpu", "tests/guest", cpus=4, checked=True),
+    pytest("ckpt", "tests/ckpt"),
+]
+
+
+def run(phase, command, environment, count):
+    """Run one phase; returns passed, failed, skipped."""
+    print(f"== {phase} ...", flush=True)
+    path = os.path.join(LOGS, phase + ".log")
+    begin = time.monotonic()
+    with open(path, "w", encoding="utf-8") as log:
+        status = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log,
+                                stderr=subprocess.STDOUT, check=False).returncode
+    text = open(path, encoding="utf-8", errors="replace").read()
+    passed, failed, skipped = count(text, status, phase)
+    if failed:
+        print(text[-12000:])
+    print(f"   {passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - begin:.0f} s", flush=True)
+    return passed, failed, skipped
+
+
+def main():
+    os.makedirs(LOGS, exist_ok=True)
+    wanted = sys.argv[1:]
+    unknown = set(wanted) - {p[0] for p in PHASES}
+    if unknown:
+        sys.exit(f"tests/run.py: there is no phase {', '.join(unknown)}; there are: {' '.join(p[0] for p in PHASES)}")
+    totals = [0, 0, 0]
+    for phase in PHASES:
+        if wanted and phase[0] not in wanted:
+            continue
+        counts = run(*phase)
+        totals = [a + b for a, b in zip(totals, counts)]
+        if phase[0] == "build" and counts[1]:
+            break
+    print("verdict: " + ("all is well" if not totals[1] else f"something is broken; look into {LOGS}"))
+    print(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")
+    sys.exit(1 if totals[1] else 0)
+
+
+main()

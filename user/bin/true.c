@@ -1,0 +1,7 @@
+// true: succeed.
+#include <stdlib.h>
+
+int main(void)
+{
+    return EXIT_SUCCESS;
+}
