@@ -7,7 +7,7 @@ image: $(KERNEL) $(DISK) ## build the kernel and the disk image (EXTRA=DIR adds 
 
 IMAGE_PROGRAMS := $(filter $(U)/user/bin/%,$(PROGRAMS)) $(filter $(U)/bench/%,$(PROGRAMS))
 $(DISK): $(HOST_TOOLS) $(IMAGE_PROGRAMS) $(if $(EXTRA),$(wildcard $(EXTRA)/*) always)
-	$(H)/mkfs -s $(DISK_SIZE) $@ $(IMAGE_PROGRAMS) $(if $(EXTRA),$(wildcard $(EXTRA)/*))
+	$(H)/mkfs -f -s $(DISK_SIZE) $@ $(IMAGE_PROGRAMS) $(if $(EXTRA),$(wildcard $(EXTRA)/*))
 
 always:
 .PHONY: image always

@@ -13,9 +13,9 @@ run: image ## boot it with the console in this terminal (leave with ^A x)
 run-vga: image ## boot it in a window with a keyboard
 	$(QEMU_COMMON) -serial stdio
 
-gdb: image ## boot it stopped, and attach gdb (PROG=user/bin/NAME adds that program's symbols)
-	$(QEMU_COMMON) -nographic -s -S </dev/null >$(BUILD)/gdb-console.log 2>&1 & \
-	gdb -q -x tools/amber.gdb $(if $(PROG),-ex 'add-symbol-file $(U)/$(PROG)') $(KERNEL); kill %1 2>/dev/null; wait
+gdb: image ## boot it stopped, and attach gdb (PROG=user/bin/NAME adds that program's symbols); console: telnet localhost 4321
+	@$(QEMU_COMMON) -display none -serial telnet:localhost:4321,server,nowait -s -S & qemu=$$!; \
+	gdb -q $(KERNEL) -x tools/amber.gdb $(if $(PROG),-ex 'program $(U)/$(PROG)'); kill $$qemu
 
 doctor: ## say what is installed, and what is missing
 	@tests/tools/doctor
@@ -24,3 +24,7 @@ compile_commands.json: ## what clangd and other tools need
 	@$(MAKE) -nwkB --no-print-directory all unit 2>/dev/null | python3 tests/tools/compile_commands > $@
 
 .PHONY: run run-vga gdb doctor compile_commands.json
+
+bench: image ## measure: boot, system call, fork, exec, pipe, files
+	/usr/bin/python3 bench/run.py
+.PHONY: bench

@@ -1,5 +1,5 @@
-// amberfs: look into a disk image without changing it. The journal is replayed in memory, so that the disk of a machine that was
-// killed reads as its next boot would find it.
+// amberfs: look into a disk image without changing it. The journal is replayed in memory, so that the disk of a machine
+// that was killed reads as its next boot would find it.
 #include <base/string.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -153,7 +153,7 @@ static bool command_run(enum command command, int count, char **args)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = { { "help", no_argument, NULL, 'h' }, {} };
+    static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {}};
     enum command command = COMMAND_NONE;
     int c;
 

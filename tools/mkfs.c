@@ -47,24 +47,39 @@ static bool number_option(const char *what, const char *text, bool (*parse)(cons
 static int options_parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {
-        { "size", required_argument, NULL, 's' },    { "inodes", required_argument, NULL, 'i' },
-        { "journal", required_argument, NULL, 'j' }, { "force", no_argument, NULL, 'f' },
-        { "replace", no_argument, NULL, 'r' },       { "quiet", no_argument, NULL, 'q' },
-        { "help", no_argument, NULL, 'h' },          {},
+        {"size", required_argument, NULL, 's'},    {"inodes", required_argument, NULL, 'i'},
+        {"journal", required_argument, NULL, 'j'}, {"force", no_argument, NULL, 'f'},
+        {"replace", no_argument, NULL, 'r'},       {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},          {},
     };
     bool ok = true;
     int c;
 
     while (ok && (c = getopt_long(argc, argv, "s:i:j:frqh", longs, NULL)) != -1) {
         switch (c) {
-        case 's': ok = number_option("size", optarg, parse_size, &o->size); break;
-        case 'i': ok = number_option("number of inodes", optarg, parse_number, &o->inodes); break;
-        case 'j': ok = number_option("number of journal blocks", optarg, parse_number, &o->journal_blocks); break;
-        case 'f': o->force = true; break;
-        case 'r': o->replace = true; break;
-        case 'q': o->quiet = true; break;
-        case 'h': fputs(usage_text, stdout); return EXIT_OK;
-        default: ok = false;
+        case 's':
+            ok = number_option("size", optarg, parse_size, &o->size);
+            break;
+        case 'i':
+            ok = number_option("number of inodes", optarg, parse_number, &o->inodes);
+            break;
+        case 'j':
+            ok = number_option("number of journal blocks", optarg, parse_number, &o->journal_blocks);
+            break;
+        case 'f':
+            o->force = true;
+            break;
+        case 'r':
+            o->replace = true;
+            break;
+        case 'q':
+            o->quiet = true;
+            break;
+        case 'h':
+            fputs(usage_text, stdout);
+            return EXIT_OK;
+        default:
+            ok = false;
         }
     }
     if (ok && optind < argc)

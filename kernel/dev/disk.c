@@ -5,6 +5,7 @@
 #include "driver.h"
 #include <base/string.h>
 #include <kern/fault.h>
+#include <kern/printk.h>
 #include <kern/spinlock.h>
 #include <sched/thread.h>
 #include <uapi/errno.h>
@@ -125,6 +126,15 @@ void disk_complete(struct disk_request *r, int status)
     r->complete = true;
     wake_all(&r->waiters);
     spin_unlock(&wait_lock);
+}
+
+void disk_report(const struct disk *d, const struct disk_request *r)
+{
+    if (r->op == DISK_FLUSH)
+        printk("%s: flush failed\n", d->name);
+    else
+        printk("%s: %s of %u blocks at %llu failed\n", d->name, r->op == DISK_READ ? "read" : "write", r->count,
+               (unsigned long long)r->block);
 }
 
 int disk_wait(struct disk_request *r)

@@ -11,3 +11,6 @@ void disk_complete(struct disk_request *r, int status);
 
 /* The same from inside submit(), whose caller may hold locks: done() is called a little later, from elsewhere. Only RANK_DISK or lower is held. */
 void disk_complete_later(struct disk_request *r, int status);
+
+/* Tell the person at the console that the request failed. */
+void disk_report(const struct disk *d, const struct disk_request *r);

@@ -221,12 +221,14 @@ static struct slot *slot_of(struct virtio_blk *b, u32 head) REQUIRES(b->lock)
 static void part_ended(struct virtio_blk *b, struct slot *s, struct list *ended) REQUIRES(b->lock)
 {
     s->done += s->part;
-    if (*(volatile u8 *)&s->envelope->status != BLK_OK)
+    if (*(volatile u8 *)&s->envelope->status != BLK_OK) {
+        disk_report(&b->disk, s->request);
         slot_end(b, s, -EIO, ended);
-    else if (s->request->op != DISK_FLUSH && s->done < s->request->count)
+    } else if (s->request->op != DISK_FLUSH && s->done < s->request->count) {
         slot_run(b, s);
-    else
+    } else {
         slot_end(b, s, 0, ended);
+    }
 }
 
 static void on_queue(void *arg)

@@ -17,6 +17,7 @@
 #include "cache.h"
 #include "io.h"
 #include "journal.h"
+#include "sort.h"
 #include <base/string.h>
 #include <kern/printk.h>
 #include <kern/spinlock.h>
@@ -384,45 +385,9 @@ static struct buffer *linked(struct list *l)
     return list_entry(l, struct buffer, link);
 }
 
-// Merge two sorted chains (by next, ended by NULL).
-static struct list *merge(struct list *a, struct list *b)
+static u64 block_of(const struct list *link)
 {
-    struct list *head, **end = &head;
-
-    while (a && b) {
-        struct list **less = linked(a)->block <= linked(b)->block ? &a : &b;
-        *end = *less;
-        end = &(*less)->next;
-        *less = (*less)->next;
-    }
-    *end = a ? a : b;
-    return head;
-}
-
-// Sort by block: merge runs of 1, 2, 4, ... blocks, one of each length waiting for its equal.
-static void sort(struct list *l)
-{
-    struct list *runs[32] = {}, *chain = NULL;
-
-    for (struct list *it = l->next, *after; it != l; it = after) {
-        after = it->next;
-        it->next = NULL;
-        u32 k = 0;
-        for (; runs[k]; k++) {
-            it = merge(runs[k], it);
-            runs[k] = NULL;
-        }
-        runs[k] = it;
-    }
-    for (u32 k = 0; k < ARRAY_SIZE(runs); k++)
-        if (runs[k])
-            chain = merge(runs[k], chain);
-    list_init(l);
-    while (chain) {
-        struct list *after = chain->next;
-        list_append(l, chain);
-        chain = after;
-    }
+    return list_entry(link, const struct buffer, link)->block;
 }
 
 struct writeback {
@@ -489,7 +454,7 @@ void cache_write_dirty(struct list *taken, void (*failed)(u64 ino), bool *any)
 
     *any = false;
     list_init(&w.flight);
-    sort(taken);
+    list_sort(taken, block_of);
     io_begin(&io, disk, write_slots, request_written, &w);
     while (!list_empty(taken)) {
         struct buffer *b = list_first(taken, struct buffer, link);

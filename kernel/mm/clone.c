@@ -4,12 +4,16 @@
 
 static int clone_into(struct vmspace *from, bool promise, struct vmspace *to) REQUIRES(from->lock, to->lock)
 {
-    int err = promise ? commit_promise(to, from->committed) : 0;
+    int err = 0;
+
+    if (promise)
+        err = commit_promise(to, from->committed);
+    else
+        snapshot_mark(to);
     if (!err)
         err = regions_clone(from, to);
     if (!err)
         err = page_table_clone(from->root, to->root);
-    to->snapshot = !promise;
     to->heap_start = from->heap_start;
     to->heap_end = from->heap_end;
     to->heap_limit = from->heap_limit;

@@ -5,6 +5,7 @@
 // gets a copy and lets its reference go. Two spaces that do so at once, on two CPUs, may both copy; neither can write to what the other still
 // reads, for each drops its reference only after its copy is made.
 #include "space.h"
+#include <kern/time.h>
 #include <uapi/errno.h>
 
 static _Atomic u64 faults;
@@ -216,6 +217,23 @@ int vmspace_install(struct vmspace *space, uaddr_t va, struct frame *frame)
     return err;
 }
 
+/*
+ * While a checkpoint writes a snapshot out, a process that writes to all of its memory needs it twice, which nobody promised it. It must not end
+ * for having been checkpointed: it waits until the snapshot is gone. It holds no lock, as it comes from user mode; and if it's
+ * interrupted, it goes back there, where it is ended or frozen, or faults again.
+ */
+static int user_fault(struct vmspace *space, uaddr_t address, enum fault_access access)
+{
+    for (;;) {
+        bool snapshots = snapshots_live();
+        int err = vmspace_fault(space, address, access);
+        if (err != -ENOMEM || !snapshots)
+            return err;
+        if (thread_sleep_until(time_ns() + NS_PER_TICK))
+            return 0;
+    }
+}
+
 int upcall_fault(uaddr_t address, enum fault_access access, bool from_user)
 {
     struct vmspace *space = thread_self()->space;
@@ -223,7 +241,7 @@ int upcall_fault(uaddr_t address, enum fault_access access, bool from_user)
     atomic_fetch_add_explicit(&faults, 1, memory_order_relaxed);
     if (!space || address >= USER_END)
         return -EFAULT;
-    return vmspace_fault(space, address, access);
+    return from_user ? user_fault(space, address, access) : vmspace_fault(space, address, access);
 }
 
 u64 faults_count(void)

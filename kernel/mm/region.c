@@ -87,7 +87,10 @@ static bool region_valid(const struct region *r)
 {
     bool aligned = !(r->start % PAGE_SIZE) && !(r->end % PAGE_SIZE);
 
-    return aligned && r->start < r->end && r->end <= USER_END && r->offset + r->filled >= r->offset;
+    bool placed = r->start < r->end && r->end <= USER_END;
+    bool known = !(r->prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) && r->kind <= REGION_STACK;
+
+    return aligned && placed && known && r->offset + r->filled >= r->offset;
 }
 
 // Fit what was asked for to what regions are like here.

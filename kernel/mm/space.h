@@ -18,6 +18,10 @@ MUST_CHECK int regions_clone(struct vmspace *from, struct vmspace *to) REQUIRES(
 /* Let all regions go; the pages are gone already. Sleeps. */
 void regions_destroy(struct vmspace *space);
 
+/* Make a fresh space a snapshot; and how many there are. One that was just destroyed has given its memory back. */
+void snapshot_mark(struct vmspace *space);
+u32 snapshots_live(void);
+
 static inline size_t region_pages(const struct region *r)
 {
     return (r->end - r->start) >> PAGE_SHIFT;

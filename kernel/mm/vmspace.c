@@ -3,7 +3,7 @@
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
 
-static _Atomic u32 live;
+static _Atomic u32 live, snapshots;
 
 int vmspace_create(struct vmspace **out)
 {
@@ -35,8 +35,21 @@ void vmspace_destroy(struct vmspace *space)
 
     regions_destroy(space);
     frame_put(frame_of(space->root));
+    if (space->snapshot)
+        atomic_fetch_sub(&snapshots, 1);
     kfree(space);
     atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+}
+
+void snapshot_mark(struct vmspace *space)
+{
+    space->snapshot = true;
+    atomic_fetch_add(&snapshots, 1);
+}
+
+u32 snapshots_live(void)
+{
+    return atomic_load(&snapshots);
 }
 
 void vmspace_use(struct vmspace *space)
@@ -51,19 +64,15 @@ void vmspace_use(struct vmspace *space)
 // The next page of one region, as vmspace_next_page().
 static bool region_next_page(struct vmspace *space, const struct region *r, uaddr_t *va, struct frame **present) REQUIRES(space->lock)
 {
-    uaddr_t from = MAX(*va, r->start), at = from;
+    uaddr_t at = MAX(*va, r->start);
+    bool supplied = at - r->start < r->filled;
     pte_t entry;
-    bool found = page_table_next(space->root, &at, r->end, &entry);
+    bool found = page_table_next(space->root, &at, supplied ? at + PAGE_SIZE : r->end, &entry);
 
-    if (from - r->start < r->filled && !(found && at == from)) {
-        *va = from;
-        *present = NULL;
-        return true;
-    }
-    if (!found)
+    if (!found && !supplied)
         return false;
-    *va = at;
-    *present = frame_of_pte(entry);
+    *va = found ? at : MAX(*va, r->start);
+    *present = found ? frame_of_pte(entry) : NULL;
     return true;
 }
 

@@ -24,15 +24,23 @@ static int state_of(struct proc *p, enum thread_state thread) REQUIRES(family_lo
     return PS_RUNNING;
 }
 
-// All but the figures of its memory, which are behind a sleeping lock.
+static void describe_space(struct proc *p, struct proc_info *out)
+{
+    spin_lock(&p->lock);
+    if (p->space)
+        vmspace_figures(p->space, &out->regions, &out->size, &out->resident);
+    spin_unlock(&p->lock);
+}
+
 static void describe(struct proc *p, struct proc_info *out) REQUIRES(family_lock)
 {
     enum thread_state state;
     const char *waits_for;
     int cpu;
 
-    *out = (struct proc_info){.pid = p->pid, .ppid = p->parent ? p->parent->pid : 0, .pgid = p->pgid, .job = p->job};
+    *out = (struct proc_info){ .pid = p->pid, .ppid = p->parent ? p->parent->pid : 0, .pgid = p->pgid, .job = p->job };
     proc_copy_name(p, out->name);
+    describe_space(p, out);
     thread_observe(&p->thread, &state, &cpu, &out->cpu_ns, &waits_for);
     out->cpu = cpu;
     out->state = state_of(p, state);
@@ -40,45 +48,18 @@ static void describe(struct proc *p, struct proc_info *out) REQUIRES(family_lock
         text_copy(out->waits_for, waits_for, sizeof(out->waits_for));
 }
 
-static u32 describe_all(struct proc_info *out, u32 n)
+u32 proc_list(struct proc_info *out, u32 n)
 {
     struct proc *p;
     u32 count = 0;
 
     spin_lock(&family_lock);
-    list_for_each(p, &proc_table, table_link)
-    {
+    list_for_each(p, &proc_table, table_link) {
         if (count < n)
             describe(p, &out[count]);
         count++;
     }
     spin_unlock(&family_lock);
-    return count;
-}
-
-static void measure(struct proc_info *info)
-{
-    spin_lock(&family_lock);
-    struct proc *p = proc_find(info->pid);
-    if (p)
-        proc_hold(p);
-    spin_unlock(&family_lock);
-    if (!p)
-        return;
-
-    mutex_lock(&p->space_lock);
-    if (p->space)
-        vmspace_figures(p->space, &info->regions, &info->size, &info->resident);
-    mutex_unlock(&p->space_lock);
-    proc_put(p);
-}
-
-u32 proc_list(struct proc_info *out, u32 n)
-{
-    u32 count = describe_all(out, n);
-
-    for (u32 i = 0; i < MIN(count, n); i++)
-        measure(&out[i]);
     return count;
 }
 
@@ -89,17 +70,16 @@ static void console_interrupt(int pgid)
 
 static void console_list(void)
 {
-    static const char *const states[] = {[PS_RUNNING] = "running",
-                                         [PS_READY] = "ready",
-                                         [PS_SLEEPING] = "sleeping",
-                                         [PS_ZOMBIE] = "zombie",
-                                         [PS_FROZEN] = "frozen"};
+    static const char *const states[] = { [PS_RUNNING] = "running",
+                                          [PS_READY] = "ready",
+                                          [PS_SLEEPING] = "sleeping",
+                                          [PS_ZOMBIE] = "zombie",
+                                          [PS_FROZEN] = "frozen" };
     struct proc *p;
 
     printk("\n");
     spin_lock(&family_lock);
-    list_for_each(p, &proc_table, table_link)
-    {
+    list_for_each(p, &proc_table, table_link) {
         struct proc_info info;
 
         describe(p, &info);

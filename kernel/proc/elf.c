@@ -13,7 +13,7 @@
 #include <proc/exec.h>
 #include <uapi/errno.h>
 
-#define ELF_MAX_HEADERS 64 // of any type
+#define ELF_MAX_HEADERS 64  // of any type
 #define ET_EXEC         2
 #define PT_LOAD         1
 #define EV_CURRENT      1
@@ -43,7 +43,7 @@ struct elf_segment {
 
 static int header_decode(const u8 h[HEADER_SIZE], struct elf_header *out)
 {
-    static const u8 magic[4] = {0x7f, 'E', 'L', 'F'};
+    static const u8 magic[4] = { 0x7f, 'E', 'L', 'F' };
 
     if (memcmp(h, magic, sizeof(magic)) != 0)
         return -ENOEXEC;
@@ -85,7 +85,7 @@ static int segment_check(const struct elf_segment *s, u64 file_size)
 
 static int read_exactly(struct inode *program, u64 offset, void *to, u32 n)
 {
-    struct piece piece = {.data = to, .size = n};
+    struct piece piece = { .data = to, .size = n };
     size_t done;
 
     int err = inode_read(program, offset, &piece, 1, &done);
@@ -174,7 +174,8 @@ static int arguments_put(u8 page[PAGE_SIZE], const struct exec_args *args, size_
 static int stack_add(struct vmspace *space, const struct exec_args *args, uaddr_t *sp)
 {
     struct region region = {
-        .start = STACK_START, .end = STACK_END, .prot = PROT_READ | PROT_WRITE, .kind = REGION_STACK};
+        .start = STACK_START, .end = STACK_END, .prot = PROT_READ | PROT_WRITE, .kind = REGION_STACK
+    };
     struct frame *frame = frame_alloc_zeroed();
     size_t at;
 
@@ -241,4 +242,4 @@ static int elf_load(struct inode *program, const char *path, const struct exec_a
     return 0;
 }
 
-struct exec_format elf_format = {.name = "elf", .load = elf_load};
+struct exec_format elf_format = { .name = "elf", .load = elf_load };

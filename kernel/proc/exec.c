@@ -6,7 +6,7 @@
 #include <proc/exec.h>
 #include <uapi/errno.h>
 
-static struct exec_format *formats; // changed while the kernel starts, before there are processes
+static struct exec_format *formats;  // changed while the kernel starts, before there are processes
 
 void exec_register(struct exec_format *format)
 {
@@ -50,9 +50,8 @@ void proc_become(const struct new_image *image)
 
     proc_replace_space(self, image->space);
     proc_set_name(self, image->name);
-    self->restart = (struct restart){0};
+    self->restart = (struct restart){ 0 };
     *proc_regs(self) = image->regs;
     uregs_sanitize(proc_regs(self));
     fpu_reset(&self->fpu);
-    fpu_discard(&self->fpu);
 }

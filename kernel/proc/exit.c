@@ -27,16 +27,14 @@ static void hand_over_children(struct proc *p)
 
     spin_lock(&family_lock);
     struct proc *init = proc_find(INIT_PID);
-    list_for_each_safe(child, after, &p->children, sibling_link)
-    {
+    list_for_each_safe(child, after, &p->children, sibling_link) {
         child->parent = init;
         list_remove(&child->sibling_link);
         list_append(&init->children, &child->sibling_link);
     }
     if (!list_empty(&p->zombies))
         wake_all(&init->child_ended);
-    list_for_each_safe(child, after, &p->zombies, sibling_link)
-    {
+    list_for_each_safe(child, after, &p->zombies, sibling_link) {
         child->parent = init;
         list_remove(&child->sibling_link);
         list_append(&init->zombies, &child->sibling_link);
@@ -81,7 +79,9 @@ static struct proc *find_among(struct list *family, int which) REQUIRES(family_l
 {
     struct proc *p;
 
-    list_for_each(p, family, sibling_link) if (which == -1 || p->pid == which) return p;
+    list_for_each(p, family, sibling_link)
+        if (which == -1 || p->pid == which)
+            return p;
     return NULL;
 }
 

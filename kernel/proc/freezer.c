@@ -4,12 +4,10 @@
 // at the user boundary the target sees the mark and parks, in a sleep that only a thaw ends. So no kernel stack ever
 // holds state of a frozen process.
 //
-// 1. freeze goes NONE -> ASKED (freezer) -> DONE (target) -> NONE (freezer), or ASKED -> NONE when the freezer gives
-// up.
+// 1. freeze goes NONE -> ASKED (freezer) -> DONE (target) -> NONE (freezer); ASKED -> NONE when the freezer gives up.
 // 2. A target that is `ending` never parks; its freezer is told.
-// 3. A process that is itself marked does not mark others. Marks are set under family_lock, so processes that freeze
-// each other never wait
-//    in a circle, and don't chase each other for ever either: the one that was marked first gives way and parks.
+// 3. A process that is marked itself does not mark others. Marks are set under family_lock; so processes that freeze
+//    each other never wait in a circle, nor chase each other for ever: the one marked first gives way and parks.
 // 4. A kill leaves the sleep alone. It ends the process when the boundary is passed after the thaw.
 #include "process.h"
 #include <kern/printk.h>

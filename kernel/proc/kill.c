@@ -9,7 +9,7 @@ void proc_mark_killed(struct proc *p, int reason)
 {
     int none = 0;
 
-    atomic_compare_exchange_strong(&p->killed, &none, reason); // the first reason counts
+    atomic_compare_exchange_strong(&p->killed, &none, reason);  // the first reason counts
     thread_interrupt(&p->thread);
 }
 
@@ -39,7 +39,9 @@ void proc_kill_group(int pgid, int reason)
     struct proc *p;
 
     spin_lock(&family_lock);
-    list_for_each(p, &proc_table, table_link) if (p->pgid == pgid && p->parent) proc_mark_killed(p, reason);
+    list_for_each(p, &proc_table, table_link)
+        if (p->pgid == pgid && p->parent)
+            proc_mark_killed(p, reason);
     spin_unlock(&family_lock);
 }
 
@@ -52,7 +54,9 @@ static bool group_exists(int pgid) REQUIRES(family_lock)
 {
     struct proc *p;
 
-    list_for_each(p, &proc_table, table_link) if (p->pgid == pgid) return true;
+    list_for_each(p, &proc_table, table_link)
+        if (p->pgid == pgid)
+            return true;
     return false;
 }
 

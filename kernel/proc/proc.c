@@ -11,11 +11,11 @@
 #define PID_BUCKETS 128
 
 struct spinlock family_lock = SPINLOCK_INIT("family", RANK_FAMILY);
-struct list proc_table GUARDED_BY(family_lock) = {&proc_table, &proc_table};
+struct list proc_table GUARDED_BY(family_lock) = { &proc_table, &proc_table };
 
 static struct list by_pid[PID_BUCKETS] GUARDED_BY(family_lock);
 static int last_pid GUARDED_BY(family_lock);
-static u32 places_taken GUARDED_BY(family_lock); // published processes and those being made
+static u32 places_taken GUARDED_BY(family_lock);  // published processes and those being made
 
 static bool place_take(void)
 {
@@ -44,7 +44,6 @@ static void locks_init(struct proc *p) NO_LOCK_ANALYSIS
     spin_init(&p->lock, "proc", RANK_PROC);
     wait_queue_init(&p->freezer);
     wait_queue_init(&p->thawed);
-    mutex_init(&p->space_lock, "proc space", RANK_PROC_SPACE);
     fds_init(p);
 }
 
@@ -108,7 +107,9 @@ struct proc *proc_find(int pid)
     struct list *bucket = &by_pid[(u32)pid % PID_BUCKETS];
     struct proc *p;
 
-    list_for_each(p, bucket, pid_link) if (p->pid == pid) return p;
+    list_for_each(p, bucket, pid_link)
+        if (p->pid == pid)
+            return p;
     return NULL;
 }
 
@@ -117,7 +118,9 @@ static bool pid_in_use(int pid) REQUIRES(family_lock)
 {
     struct proc *p;
 
-    list_for_each(p, &proc_table, table_link) if (p->pid == pid || p->pgid == pid) return true;
+    list_for_each(p, &proc_table, table_link)
+        if (p->pid == pid || p->pgid == pid)
+            return true;
     return false;
 }
 
@@ -199,10 +202,10 @@ struct vmspace *proc_space(struct proc *p)
 
 void proc_replace_space(struct proc *p, struct vmspace *space)
 {
-    mutex_lock(&p->space_lock);
+    spin_lock(&p->lock);
     struct vmspace *before = p->space;
     p->space = space;
-    mutex_unlock(&p->space_lock);
+    spin_unlock(&p->lock);
     vmspace_use(space);
     vmspace_destroy(before);
 }

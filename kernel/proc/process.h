@@ -6,7 +6,6 @@
 #pragma once
 
 #include <proc/proc.h>
-#include <sched/mutex.h>
 
 // Guards the table of processes and who is whose parent, child and zombie. Spinning, since ^C comes in an interrupt.
 extern struct spinlock family_lock;
@@ -18,43 +17,41 @@ struct fd_table {
 
 enum freeze_state {
     FREEZE_NONE,
-    FREEZE_ASKED, // it is to park at the user boundary
-    FREEZE_DONE,  // it has
+    FREEZE_ASKED,  // it is to park at the user boundary
+    FREEZE_DONE,   // it has
 };
 
 struct proc {
     struct thread thread;
-    _Atomic u32 refs; // the table's until it is reaped, and those of proc_hold()
-    int pid;          // constant once published
+    _Atomic u32 refs;  // the table's until it is reaped, and those of proc_hold()
+    int pid;           // constant once published
     _Atomic int pgid;
-    _Atomic int killed; // SIG* that ends it at the user boundary; 0: none
-    int job;            // its own doing only; 0: not restored from an image
+    _Atomic int killed;  // SIG* that ends it at the user boundary; 0: none
+    int job;             // its own doing only; 0: not restored from an image
 
     struct list table_link GUARDED_BY(family_lock);
     struct list pid_link GUARDED_BY(family_lock);
-    struct list sibling_link GUARDED_BY(family_lock); // in the parent's children or zombies
+    struct list sibling_link GUARDED_BY(family_lock);  // in the parent's children or zombies
     struct list children GUARDED_BY(family_lock);
-    struct list zombies GUARDED_BY(family_lock); // children that have ended, oldest first
+    struct list zombies GUARDED_BY(family_lock);  // children that have ended, oldest first
     struct wait_queue child_ended GUARDED_BY(family_lock);
-    struct proc *parent GUARDED_BY(family_lock); // NULL: the first process
-    int status GUARDED_BY(family_lock);          // of a zombie
+    struct proc *parent GUARDED_BY(family_lock);  // NULL: the first process
+    int status GUARDED_BY(family_lock);           // of a zombie
     bool zombie GUARDED_BY(family_lock);
 
     struct spinlock lock;
     enum freeze_state freeze FIELD_GUARDED_BY(lock);
-    bool ending FIELD_GUARDED_BY(lock);               // it will not reach the user boundary again
-    struct wait_queue freezer FIELD_GUARDED_BY(lock); // waits until it is parked, or ending
-    struct wait_queue thawed FIELD_GUARDED_BY(lock);  // where it parks
-    char name[NAME_MAX_] FIELD_GUARDED_BY(lock);      // changed by itself only
-
-    struct mutex space_lock; // held by itself to change `space`, and by others to look at it
-    struct vmspace *space;
+    bool ending FIELD_GUARDED_BY(lock);                // it will not reach the user boundary again
+    struct wait_queue freezer FIELD_GUARDED_BY(lock);  // waits until it is parked, or ending
+    struct wait_queue thawed FIELD_GUARDED_BY(lock);   // where it parks
+    char name[NAME_MAX_] FIELD_GUARDED_BY(lock);       // changed by itself only
+    struct vmspace *space FIELD_GUARDED_BY(lock);      // changed by itself only
 
     struct fd_table fds;
-    struct inode *cwd; // its own; the freezer's while it is frozen
+    struct inode *cwd;  // its own; the freezer's while it is frozen
     char cwd_text[PATH_LEN];
     struct restart restart;
-    u64 clock_offset; // what it takes for time_ns() is that much later
+    u64 clock_offset;  // what it takes for time_ns() is that much later
     struct fpu_state fpu;
 };
 

@@ -3,8 +3,8 @@
 
 #include <base/types.h>
 
-extern const u8 start_elf_class;    // EI_CLASS of its programs
-extern const u16 start_elf_machine; // e_machine
+extern const u8 start_elf_class;     // EI_CLASS of its programs
+extern const u16 start_elf_machine;  // e_machine
 
 /*
  * Put what main(argc, argv) expects at its stack pointer into `page`, as high as possible below offset `below`, using

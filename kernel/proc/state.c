@@ -11,7 +11,7 @@ static void restart_export(const struct restart *r, struct restart *out)
 {
     u64 now = time_ns();
 
-    *out = (struct restart){0};
+    *out = (struct restart){ 0 };
     if (!r->call)
         return;
     *out = *r;
@@ -30,7 +30,7 @@ static void restart_import(const struct restart *saved, struct restart *out)
 
 void proc_export(struct proc *p, struct x_proc *out)
 {
-    *out = (struct x_proc){.pid = p->pid, .ppid = proc_parent_pid(p), .pgid = p->pgid, .uptime = proc_clock(p)};
+    *out = (struct x_proc){ .pid = p->pid, .ppid = proc_parent_pid(p), .pgid = p->pgid, .uptime = proc_clock(p) };
     proc_copy_name(p, out->name);
     out->regs = *proc_regs(p);
     // The calling process is in a call that will end as usual; only a frozen one may have been cut off.
@@ -76,5 +76,4 @@ void proc_import(const struct x_proc *state, struct vmspace *space, struct file 
     *proc_regs(self) = state->regs;
     uregs_sanitize(proc_regs(self));
     fpu_import(&self->fpu, state->fpu);
-    fpu_discard(&self->fpu);
 }

@@ -13,8 +13,8 @@ struct call {
     struct proc *self;
     uintptr_t arguments[CALL_ARGUMENTS_MAX];
     u32 number;
-    bool replaced;   // the process became another: its registers are those of the new one
-    intptr_t result; // >= 0
+    bool replaced;    // the process became another: its registers are those of the new one
+    intptr_t result;  // >= 0
 };
 
 // The machine's (i386/arguments.c).

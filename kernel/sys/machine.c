@@ -86,7 +86,7 @@ static void describe_storage(struct sysinfo *info)
 
 int sys_sysinfo(struct call *c)
 {
-    struct sysinfo info = {.cpus = cpu_count()};
+    struct sysinfo info = { .cpus = cpu_count() };
 
     describe_memory(&info);
     describe_storage(&info);

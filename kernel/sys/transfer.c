@@ -9,11 +9,11 @@
 
 struct transfer {
     struct file *file;
-    uaddr_t from; // in the program's memory
+    uaddr_t from;  // in the program's memory
     size_t size;
     size_t done;
     bool is_write;
-    bool finished; // though less than `size` was moved: the end of the file, or all that a pipe had
+    bool finished;  // though less than `size` was moved: the end of the file, or all that a pipe had
 };
 
 // One portion.
@@ -58,7 +58,7 @@ static int move(struct transfer *t)
 static int transfer(struct call *c, bool is_write)
 {
     struct restart *restart = call_restart(c);
-    struct transfer t = {.from = c->arguments[1], .is_write = is_write};
+    struct transfer t = { .from = c->arguments[1], .is_write = is_write };
     int size = call_int(c, 2);
 
     int err = fd_lookup(c->self, call_int(c, 0), &t.file);

@@ -11,9 +11,9 @@ MUST_CHECK enum fs_error inode_load(struct image *img, u64 ino, struct fs_inode 
 void inode_store(struct image *img, u64 ino, const struct fs_inode *inode);
 
 /*
- * Call fn for each block that the file has, index blocks (level > 0) before what they point to, ascending. `index`: of data blocks, which of the
- * file's blocks it is. fn returns false to end the walk. Slots that are not valid are passed over, and more blocks than the disk has are not
- * visited: a walk ends, whatever the disk says.
+ * Call fn for each block that the file has, index blocks (level > 0) before what they point to, ascending. `index`: of
+ * data blocks, which of the file's blocks it is. fn returns false to end the walk. Slots that are not valid are passed
+ * over, and more blocks than the disk has are not visited: a walk ends, whatever the disk says.
  */
 typedef bool file_block_fn(void *arg, u64 index, u64 slot, u32 level);
 void file_blocks(struct image *img, const struct fs_inode *inode, file_block_fn *fn, void *arg);
@@ -22,7 +22,8 @@ void file_blocks(struct image *img, const struct fs_inode *inode, file_block_fn 
 MUST_CHECK enum fs_error file_slot(struct image *img, const struct fs_inode *inode, u64 index, u64 *slot);
 
 /* One data block's contents. */
-MUST_CHECK enum fs_error file_block_read(struct image *img, const struct fs_inode *inode, u64 index, u8 out[FS_BLOCK_SIZE]);
+MUST_CHECK enum fs_error file_block_read(struct image *img, const struct fs_inode *inode, u64 index,
+                                         u8 out[FS_BLOCK_SIZE]);
 
 /* A directory's slots within its size: block is the directory's own copy in memory. Return false to end. */
 typedef bool dir_slot_fn(void *arg, u64 slot, enum fs_error error, const struct fs_dirent *entry);

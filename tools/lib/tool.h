@@ -6,7 +6,8 @@
 /* "mkfs: ..." on standard error. */
 void tool_error(const char *format, ...) PRINTF_LIKE(1, 2);
 
-/* Zeroed memory. Ends the program with a message and status 8 when there is none: these tools can do nothing without. */
+/* Zeroed memory. Ends the program with a message and status 8 when there is none: these tools can do nothing without.
+ */
 void *tool_alloc(size_t count, size_t size);
 
 /* Make room for `count` items in *items, whose room is *room items; what is new is not zeroed. */

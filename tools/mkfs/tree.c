@@ -4,15 +4,15 @@
 #include <base/string.h>
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <lib/tool.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 void tree_init(struct tree *t, bool replace)
 {
-    *t = (struct tree){ .root = { .type = FS_DIR }, .count = 1, .replace = replace };
+    *t = (struct tree){.root = {.type = FS_DIR}, .count = 1, .replace = replace};
     t->root.parent = &t->root;
 }
 
@@ -168,7 +168,8 @@ static void path_last(const char *path, char *out, size_t size)
     text_copy(out, path + start, MIN(size, end - start + 1));
 }
 
-// Walk down `path`, whose components up to the last slash are directories (made as needed). *dir and *name: where to place, under what name.
+// Walk down `path`, whose components up to the last slash are directories (made as needed). *dir and *name: where to
+// place, under what name.
 static bool place_find(struct tree *t, const char *path, const char *source, struct node **dir, char name[NAME_MAX + 1])
 {
     *dir = &t->root;

@@ -1,4 +1,5 @@
-// The files that mkfs will put into an image: names and where their contents come from. Nothing is read yet but directories.
+// The files that mkfs will put into an image: names and where their contents come from. Nothing is read yet but
+// directories.
 #pragma once
 
 #include <base/types.h>
@@ -16,16 +17,16 @@ struct node {
 
 struct tree {
     struct node root;
-    u64 count;        // of nodes, the root included
-    bool replace;     // a later file takes an earlier one's name instead of being an error
+    u64 count;    // of nodes, the root included
+    bool replace; // a later file takes an earlier one's name instead of being an error
 };
 
 void tree_init(struct tree *t, bool replace);
 void tree_release(struct tree *t);
 
 /*
- * Add what one argument says: FILE, DIR (with all that is in it), or either followed by ":/PATH". False, and a message was printed, when it can't
- * be read, is neither file nor directory, or its name is taken.
+ * Add what one argument says: FILE, DIR (with all that is in it), or either followed by ":/PATH". False, and a message
+ * was printed, when it can't be read, is neither file nor directory, or its name is taken.
  */
 MUST_CHECK bool tree_add(struct tree *t, const char *argument);
 

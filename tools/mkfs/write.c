@@ -1,4 +1,5 @@
-// Writing an image. Blocks and inodes are handed out in ascending order, each file's data in one piece followed by its index blocks.
+// Writing an image. Blocks and inodes are handed out in ascending order, each file's data in one piece followed by its
+// index blocks.
 #include "write.h"
 
 #include <base/byteorder.h>
@@ -14,13 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHUNK_BLOCKS 256  // read at a time
+#define CHUNK_BLOCKS 256 // read at a time
 
 struct writer {
     int fd;
-    const char *path;   // for messages
+    const char *path; // for messages
     struct fs_super super;
-    u64 next_block;     // all data blocks below are used
+    u64 next_block; // all data blocks below are used
     u64 next_ino;
     u64 now;
 };
@@ -29,7 +30,7 @@ struct writer {
 struct contents {
     u64 *slots;
     size_t count, room;
-    u64 blocks;  // used
+    u64 blocks; // used
 };
 
 static bool write_at(struct writer *w, u64 offset, const void *bytes, size_t n)
@@ -197,7 +198,7 @@ static bool file_write(struct writer *w, const struct node *n, struct fs_inode *
 
 static void entry_put(u8 *bytes, const char *name, u64 ino, u16 type)
 {
-    struct fs_dirent d = { .ino = ino, .type = (u8)type, .len = (u8)strlen(name) };
+    struct fs_dirent d = {.ino = ino, .type = (u8)type, .len = (u8)strlen(name)};
 
     memcpy(d.name, name, d.len);
     fs_dirent_encode(&d, bytes);
@@ -253,7 +254,8 @@ static bool nodes_write(struct writer *w, const struct node *n)
     return true;
 }
 
-// Write the bitmap of `total` bits whose bits below `used`, and from `total` on, are set, and one more if it's not 0. Zero blocks stay holes.
+// Write the bitmap of `total` bits whose bits below `used`, and from `total` on, are set, and one more if it's not 0.
+// Zero blocks stay holes.
 static bool bitmap_write(struct writer *w, u64 start, u64 blocks, u64 used, u64 total, u64 one_more)
 {
     u8 map[FS_BLOCK_SIZE];
@@ -273,7 +275,7 @@ static bool bitmap_write(struct writer *w, u64 start, u64 blocks, u64 used, u64 
 static bool metadata_write(struct writer *w)
 {
     const struct fs_super *s = &w->super;
-    struct fs_journal_head head = { .sequence = 1, .start = 0 };
+    struct fs_journal_head head = {.sequence = 1, .start = 0};
     struct fs_inode none = {};
     u8 block[FS_BLOCK_SIZE];
 
@@ -288,11 +290,12 @@ static bool metadata_write(struct writer *w)
     return block_write(w, 0, block, 1) && block_write(w, s->blocks - 1, block, 1);
 }
 
-// A UUID of version 4 (random), or of version 8 (RFC 9562) out of the disk's own figures when the image is to be reproducible.
+// A UUID of version 4 (random), or of version 8 (RFC 9562) out of the disk's own figures when the image is to be
+// reproducible.
 static bool uuid_make(struct fs_super *s, bool fixed)
 {
     if (fixed) {
-        u64 seed[] = { s->created_ns, s->blocks, s->inodes, s->journal_blocks };
+        u64 seed[] = {s->created_ns, s->blocks, s->inodes, s->journal_blocks};
         u32 crc = 0;
         for (u32 k = 0; k < 4; k++) {
             crc = crc32c(crc, seed, sizeof seed);
@@ -360,7 +363,7 @@ static bool temporary_create(struct writer *w, char *temporary, size_t size)
 
 bool mkfs_write(struct tree *t, const char *path, u64 size, u64 inodes, u64 journal_blocks, struct mkfs_result *out)
 {
-    struct writer w = { .path = path, .fd = -1 };
+    struct writer w = {.path = path, .fd = -1};
     char temporary[PATH_MAX];
 
     if (!layout_plan(&w, t, size, inodes, journal_blocks) || !temporary_create(&w, temporary, sizeof temporary))

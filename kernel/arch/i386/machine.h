@@ -80,8 +80,9 @@ struct machine_tables {
     u32 lapic;                // physical addresses; 0: there is none
     u32 ioapic;
     u32 gsi_base;             // of its first pin
-    unsigned cpu_count;
-    u8 apic_ids[CPU_MAX];
+    unsigned cpu_count;       // that are there
+    unsigned cpu_limit;       // that are to be used, at least 1
+    u8 apic_ids[64];
     struct {
         u32 gsi;
         u16 flags;

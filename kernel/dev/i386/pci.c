@@ -39,7 +39,7 @@
 
 u32 pci_read32(const struct pci_function *f, u8 offset)
 {
-    return pci_config_read(f->bus, f->slot, f->function, offset);
+    return pci_config_read32(f->bus, f->slot, f->function, offset);
 }
 
 u16 pci_read16(const struct pci_function *f, u8 offset)
@@ -54,10 +54,7 @@ u8 pci_read8(const struct pci_function *f, u8 offset)
 
 void pci_write16(const struct pci_function *f, u8 offset, u16 v)
 {
-    unsigned shift = (offset & 2) * 8;
-    u32 other = pci_read32(f, offset & ~3) & ~(0xffffu << shift);
-
-    pci_config_write(f->bus, f->slot, f->function, offset & ~3, other | (u32)v << shift);
+    pci_config_write16(f->bus, f->slot, f->function, offset, v);
 }
 
 // Finding

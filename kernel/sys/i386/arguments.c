@@ -5,7 +5,7 @@
 
 int call_fetch_arguments(const struct uregs *regs, u32 n, uintptr_t *arguments)
 {
-    uaddr_t first = uregs_sp(regs) + sizeof(uintptr_t); // wherever that is: the copy checks it
+    uaddr_t first = uregs_sp(regs) + sizeof(uintptr_t);  // wherever that is: the copy checks it
 
     if (!n)
         return 0;

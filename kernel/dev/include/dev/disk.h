@@ -48,5 +48,5 @@ int disk_wait(struct disk_request *r);
 MUST_CHECK int disk_transfer(struct disk *d, enum disk_op op, u64 block, u32 count, struct frame **frames);
 MUST_CHECK int disk_flush(struct disk *d);
 
-/* Find the machine's devices: disks, console. */
+/* Find the machine's disks and register them. The console has console_init(). */
 void dev_init(void);

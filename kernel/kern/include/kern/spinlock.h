@@ -20,7 +20,6 @@ enum lock_rank {
     RANK_JOURNAL,        // the journal's state
     RANK_BALLOC,         // the block allocator
     RANK_BUFFER,         // a cached block
-    RANK_PROC_SPACE,     // which address space a process has
     RANK_SPACE,          // an address space
     RANK_SLEEP_LEAF,     // sleeping locks under which no other sleeping lock is taken
     // spinning locks

@@ -79,7 +79,7 @@ void vmspace_destroy(struct vmspace *space);
 MUST_CHECK int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out);
 
 /*
- * Add a region. -EINVAL: not page-aligned, empty, outside user space, or overlapping. -ENOMEM: the memory can't be promised, or
+ * Add a region. -EINVAL: not page-aligned, empty, outside user space, overlapping, or fields that make no sense. -ENOMEM: the memory can't be promised, or
  * there are REGIONS_MAX regions already. like->reserved counts for a writable region only.
  * Takes over the caller's reference to `backing` in every case.
  */

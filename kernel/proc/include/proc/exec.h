@@ -20,15 +20,13 @@ struct new_image {
 // A kind of program file. Formats are asked in order of registration; -ENOEXEC passes on to the next.
 struct exec_format {
     const char *name;
-    /* Replace the calling process (proc_become(), proc_import()) and return 0; or an error, with the process as before.
-     */
+    /* Replace the calling process (by proc_become(), proc_import()) and return 0; or an error, and it is as before. */
     int (*load)(struct inode *program, const char *path, const struct exec_args *args);
     struct exec_format *next;
 };
 void exec_register(struct exec_format *format);
 
-/* exec(2) in the calling process. 0: it has become another. -ENOEXEC, -EISDIR, path_lookup()'s, and the format's own.
- */
+/* exec(2) in the calling process. 0: it has become another. -ENOEXEC, -EISDIR, path_lookup()'s and the format's own. */
 MUST_CHECK int proc_exec(const char *path, const struct exec_args *args);
 
 /*

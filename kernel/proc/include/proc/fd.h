@@ -9,7 +9,7 @@ MUST_CHECK int fd_install(struct proc *p, struct file *f, int lowest, int *fd);
 /* A reference. -EBADF. */
 MUST_CHECK int fd_lookup(struct proc *p, int fd, struct file **out);
 
-MUST_CHECK int fd_close(struct proc *p, int fd); // -EBADF
+MUST_CHECK int fd_close(struct proc *p, int fd);  // -EBADF
 
 /* dup2: takes the reference, also on error; closes what was there. -EBADF. */
 MUST_CHECK int fd_replace(struct proc *p, int fd, struct file *f);

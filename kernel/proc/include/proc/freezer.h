@@ -21,8 +21,8 @@ struct x_proc {
     char name[16];
     struct uregs regs;
     u8 fpu[UREGS_FPU_SIZE];
-    struct restart restart; // deadline: nanoseconds that are left
-    u64 uptime;             // time_ns() as the process sees it
+    struct restart restart;  // deadline: nanoseconds that are left
+    u64 uptime;              // time_ns() as the process sees it
 };
 void proc_export(struct proc *p, struct x_proc *out);
 

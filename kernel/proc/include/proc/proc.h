@@ -16,10 +16,10 @@ struct inode;
 
 // What a system call that was cut off by a freeze needs in order to go on when it runs again.
 struct restart {
-    u32 call; // its number; 0: there is none
+    u32 call;  // its number; 0: there is none
     u32 unused;
-    u64 done;     // bytes already transferred
-    u64 deadline; // time_ns()
+    u64 done;      // bytes already transferred
+    u64 deadline;  // time_ns()
 };
 
 struct proc;
@@ -30,11 +30,15 @@ struct proc *proc_self(void);
 int proc_pid(const struct proc *p);
 const char *proc_name(const struct proc *p);
 struct vmspace *proc_space(struct proc *p);
-struct inode *proc_cwd(struct proc *p);                                 // borrowed; the process's own, or the freezer's
-const char *proc_cwd_text(struct proc *p);                              // its path as text
-void proc_set_cwd(struct proc *p, struct inode *dir, const char *text); // takes the reference
-struct restart *proc_restart(struct proc *p);                           // the calling process's own
-u64 proc_clock(const struct proc *p); // time_ns() as the process sees it: it goes on in a restored process
+struct inode *proc_cwd(struct proc *p);        // borrowed; the process's own, or the freezer's
+const char *proc_cwd_text(struct proc *p);     // its path as text
+struct restart *proc_restart(struct proc *p);  // the calling process's own
+
+/* Takes the reference. */
+void proc_set_cwd(struct proc *p, struct inode *dir, const char *text);
+
+/* time_ns() as the process sees it: it goes on in a restored process. */
+u64 proc_clock(const struct proc *p);
 
 /* Start the first process from the program at `path`. */
 MUST_CHECK int proc_start_init(const char *path);
@@ -45,19 +49,18 @@ MUST_CHECK int proc_fork(int *child_pid);
 /* End the calling process with a status word of uapi/wait.h. */
 _Noreturn void proc_exit(int status);
 
-/* Wait for a child (which -1: any) that has ended; *pid, *status. -ECHILD, -EINTR; with WNOHANG *pid is 0 if none has.
- */
+/* Wait for a child (which -1: any) that has ended. With WNOHANG *pid is 0 if none has yet. -ECHILD, -EINTR. */
 MUST_CHECK int proc_wait(int which, int options, int *pid, int *status);
 
 /* Ask a process to end. -ESRCH, -EPERM (the first process). */
 MUST_CHECK int proc_kill(int pid, int reason);
-void proc_kill_group(int pgid, int reason); // interrupt context; spares the first process
+void proc_kill_group(int pgid, int reason);  // interrupt context; spares the first process
 
 /* pid 0: the caller; pgid 0: its own pid. -ESRCH, -EINVAL, -EPERM (not the caller or its child, or no such group). */
 MUST_CHECK int proc_set_group(int pid, int pgid);
 int proc_group(const struct proc *p);
 int proc_parent_pid(struct proc *p);
-u32 proc_list(struct proc_info *out, u32 n); // returns how many there are
+u32 proc_list(struct proc_info *out, u32 n);  // returns how many there are
 u32 procs_live(void);
 bool proc_killed(const struct proc *p);
 

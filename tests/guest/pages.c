@@ -1,0 +1,30 @@
+// pages MIB SECONDS: fills memory with numbers made from addresses, computes on for a while, and then looks at every one of them.
+#include <amber.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv)
+{
+    size_t words = (size_t)(argc > 1 ? atoi(argv[1]) : 4) * 1024 * 1024 / 4;
+    int end = uptime() + 100 * (argc > 2 ? atoi(argv[2]) : 3);
+    uint32_t *memory = malloc(words * 4);
+    uint32_t sum = 0;
+
+    if (!memory) {
+        perror("pages");
+        return 1;
+    }
+    for (size_t i = 0; i < words; i++)
+        memory[i] = (uint32_t)i * 2654435761u ^ 0x5a5a5a5a;
+    printf("filled\n");
+    for (uint32_t n = 0; uptime() < end; n++)
+        sum += n * n;
+    for (size_t i = 0; i < words; i++)
+        if (memory[i] != ((uint32_t)i * 2654435761u ^ 0x5a5a5a5a)) {
+            printf("word %u is wrong\n", (unsigned)i);
+            return 1;
+        }
+    printf("all pages are right%s\n", sum == 1 ? "!" : "");
+    return 0;
+}
