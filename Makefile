@@ -23,6 +23,7 @@ include mk/host.mk
 include mk/image.mk
 include mk/run.mk
 include mk/lint.mk
+include mk/unit.mk
 include mk/test.mk
 
 help: ## list the targets

@@ -9,7 +9,6 @@
 #include <base/crc32c.h>
 #include <base/string.h>
 #include <ckpt/ckpt.h>
-#include <kern/printk.h>
 #include <kern/time.h>
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>

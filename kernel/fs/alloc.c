@@ -200,23 +200,25 @@ static int reserve(u64 goal, u32 want, u64 *start, u32 *count) REQUIRES(alloc_lo
     return 0;
 }
 
-int alloc_reserve(u64 goal, u32 want, bool claimed, u64 *start, u32 *count)
+int alloc_reserve(u64 goal, u32 want, u64 *claim, u64 *start, u32 *count)
 {
+    bool claimed = claim && *claim;
+
     mutex_lock(&alloc_lock);
-    u64 available = claimed ? free_blocks : free_blocks - MIN(claimed_blocks, free_blocks);
+    u64 available = claimed ? MIN(*claim, free_blocks) : free_blocks - MIN(claimed_blocks, free_blocks);
     int err = available ? reserve(goal, (u32)MIN(want, available), start, count) : -ENOSPC;
-    if (!err && claimed)
-        claimed_blocks -= MIN(claimed_blocks, *count);
+    if (!err && claimed) {
+        claimed_blocks -= *count;
+        *claim -= *count;
+    }
     mutex_unlock(&alloc_lock);
     return err;
 }
 
-void alloc_cancel(u64 start, u32 count, bool claimed)
+void alloc_cancel(u64 start, u32 count)
 {
     mutex_lock(&alloc_lock);
     give(start, count);
-    if (claimed)
-        claimed_blocks += count;
     mutex_unlock(&alloc_lock);
 }
 
@@ -250,15 +252,15 @@ int alloc_commit(struct tx *tx, u64 start, u32 count)
     return err;
 }
 
-int alloc_blocks(struct tx *tx, u64 goal, u32 want, bool claimed, u64 *start, u32 *count)
+int alloc_blocks(struct tx *tx, u64 goal, u32 want, u64 *claim, u64 *start, u32 *count)
 {
-    int err = alloc_reserve(goal, want, claimed, start, count);
+    int err = alloc_reserve(goal, want, claim, start, count);
 
     if (err)
         return err;
     err = alloc_commit(tx, *start, *count);
     if (err)
-        alloc_cancel(*start, *count, claimed);
+        alloc_cancel(*start, *count);
     return err;
 }
 

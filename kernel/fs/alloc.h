@@ -11,17 +11,17 @@ MUST_CHECK int alloc_init(const struct fs_super *super);
 void alloc_release(void);
 
 /*
- * Take a run of 1 to `want` blocks, at `goal` if those are free (0: anywhere). claimed: out of a claim made before. -ENOSPC.
- * A run lies in one bitmap block.
+ * Take a run of 1 to `want` blocks, at `goal` if those are free (0: anywhere). It lies in one bitmap block. -ENOSPC.
+ * claim: NULL, or how many blocks of a claim (alloc_claim) are left to take from; that is counted down.
  */
-MUST_CHECK int alloc_reserve(u64 goal, u32 want, bool claimed, u64 *start, u32 *count);
-void alloc_cancel(u64 start, u32 count, bool claimed);  // give back what was reserved
+MUST_CHECK int alloc_reserve(u64 goal, u32 want, u64 *claim, u64 *start, u32 *count);
+void alloc_cancel(u64 start, u32 count);  // give back what was reserved
 
 /* Mark what was reserved as used, in the handle. Costs one credit. -ENOMEM. */
 MUST_CHECK int alloc_commit(struct tx *tx, u64 start, u32 count);
 
 /* Both steps. */
-MUST_CHECK int alloc_blocks(struct tx *tx, u64 goal, u32 want, bool claimed, u64 *start, u32 *count);
+MUST_CHECK int alloc_blocks(struct tx *tx, u64 goal, u32 want, u64 *claim, u64 *start, u32 *count);
 
 /*
  * Free blocks in the handle. They can be allocated again once no crash can bring their old contents back: file data when the handle is durable,
@@ -32,7 +32,7 @@ MUST_CHECK int alloc_free(struct tx *tx, u64 start, u32 count, bool metadata);
 /* Which bitmap block says whether the block is free: for counting credits. */
 u64 alloc_group(u64 block);
 
-/* Put aside `count` free blocks for a caller who will take them with `claimed`. -ENOSPC. */
+/* Put aside `count` free blocks for the caller, who gives back what it didn't take. -ENOSPC. */
 MUST_CHECK int alloc_claim(u64 count);
 void alloc_unclaim(u64 count);
 

@@ -455,14 +455,14 @@ void cache_write_dirty(struct list *taken, void (*failed)(u64 ino), bool *any)
     *any = false;
     list_init(&w.flight);
     list_sort(taken, block_of);
-    io_begin(&io, disk, write_slots, request_written, &w);
+    io_begin(&io, disk, DISK_WRITE, write_slots, request_written, &w);
     while (!list_empty(taken)) {
         struct buffer *b = list_first(taken, struct buffer, link);
         u64 block = b->block;
         struct frame *frame = launch(&w, b);
         if (frame) {
             *any = true;
-            io_write(&io, block, frame);
+            io_add(&io, block, frame);
         }
     }
     int err = io_end(&io);

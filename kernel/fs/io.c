@@ -1,4 +1,4 @@
-// Streams of block writes.
+// Streams of blocks.
 #include "io.h"
 
 static struct io_slot *slot_at(struct io_stream *io, u32 n)
@@ -6,10 +6,10 @@ static struct io_slot *slot_at(struct io_stream *io, u32 n)
     return &io->slots[(io->head + n) % IO_SLOTS];
 }
 
-void io_begin(struct io_stream *io, struct disk *disk, struct io_slot *slots,
+void io_begin(struct io_stream *io, struct disk *disk, enum disk_op op, struct io_slot *slots,
               void (*finished)(struct io_stream *io, const struct disk_request *r), void *arg)
 {
-    *io = (struct io_stream){.disk = disk, .finished = finished, .arg = arg, .slots = slots};
+    *io = (struct io_stream){.disk = disk, .op = op, .finished = finished, .arg = arg, .slots = slots};
 }
 
 static void send(struct io_stream *io)
@@ -41,14 +41,14 @@ static bool continues(struct io_stream *io, u64 block)
     return r->block + r->count == block && r->count < DISK_MAX_BLOCKS;
 }
 
-void io_write(struct io_stream *io, u64 block, struct frame *frame)
+void io_add(struct io_stream *io, u64 block, struct frame *frame)
 {
     if (!continues(io, block)) {
         send(io);
         if (io->used == IO_SLOTS)
             finish_oldest(io);
         struct io_slot *fresh = slot_at(io, io->used++);
-        fresh->request = (struct disk_request){.op = DISK_WRITE, .block = block, .frames = fresh->frames};
+        fresh->request = (struct disk_request){.op = io->op, .block = block, .frames = fresh->frames};
         io->filling = true;
     }
     struct io_slot *slot = slot_at(io, io->used - 1);

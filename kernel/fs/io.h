@@ -1,4 +1,4 @@
-// Many blocks to their places in few requests, several of them in flight. Private to fs.
+// Many blocks to or from their places in few requests, several of them in flight. Private to fs.
 #pragma once
 
 #include <dev/disk.h>
@@ -14,6 +14,7 @@ struct io_slot {
 // in which the blocks were added.
 struct io_stream {
     struct disk *disk;
+    enum disk_op op;
     void (*finished)(struct io_stream *io, const struct disk_request *r);
     void *arg;              // finished()'s
     int error;              // the first one
@@ -23,9 +24,9 @@ struct io_stream {
 };
 
 /* finished may be NULL. The frames must stay referenced until their request has finished. */
-void io_begin(struct io_stream *io, struct disk *disk, struct io_slot *slots,
+void io_begin(struct io_stream *io, struct disk *disk, enum disk_op op, struct io_slot *slots,
               void (*finished)(struct io_stream *io, const struct disk_request *r), void *arg);
-void io_write(struct io_stream *io, u64 block, struct frame *frame);
+void io_add(struct io_stream *io, u64 block, struct frame *frame);
 
 /* Submit what is left, wait for everything. 0 or the first error. */
 MUST_CHECK int io_end(struct io_stream *io);

@@ -278,9 +278,9 @@ static int write_homes(void)
     struct io_stream io;
     struct buffer *b;
 
-    io_begin(&io, disk, slots, NULL, NULL);
+    io_begin(&io, disk, DISK_WRITE, slots, NULL, NULL);
     list_for_each(b, &homes, home_link)
-        io_write(&io, b->block, b->home);
+        io_add(&io, b->block, b->home);
     return io_end(&io);
 }
 
@@ -348,11 +348,11 @@ static void log_group(struct io_stream *io, const struct transaction *t, u32 fro
     for (u32 k = 0; k < n; k++)
         descriptor->home[k] = t->entries[from + k].buffer->block;
     fs_descriptor_encode(descriptor, frame_data(frame));
-    io_write(io, ring_block((*position)++), frame);
+    io_add(io, ring_block((*position)++), frame);
     for (u32 k = 0; k < n; k++) {
         struct frame *contents = t->entries[from + k].frame;
         *crc = crc32c(*crc, frame_data(contents), FS_BLOCK_SIZE);
-        io_write(io, ring_block((*position)++), contents);
+        io_add(io, ring_block((*position)++), contents);
     }
 }
 
@@ -363,7 +363,7 @@ static int log_write(const struct transaction *t, bool flush_first)
     struct io_stream io;
     int err = 0;
 
-    io_begin(&io, disk, slots, NULL, NULL);
+    io_begin(&io, disk, DISK_WRITE, slots, NULL, NULL);
     for (u32 from = 0; from < t->count; from += FS_DESCRIPTOR_MAX)
         log_group(&io, t, from, MIN(t->count - from, FS_DESCRIPTOR_MAX), &position, &commit.data_crc);
     if (flush_first) {
@@ -372,10 +372,10 @@ static int log_write(const struct transaction *t, bool flush_first)
             err = disk_flush(disk);
         if (err)
             return err;
-        io_begin(&io, disk, slots, NULL, NULL);
+        io_begin(&io, disk, DISK_WRITE, slots, NULL, NULL);
     }
     fs_commit_encode(&commit, frame_data(commit_frame));
-    io_write(&io, ring_block(position++), commit_frame);
+    io_add(&io, ring_block(position++), commit_frame);
     err = io_end(&io);
     if (err)
         return err;
@@ -591,10 +591,10 @@ static int go_over(struct recovery *r, u64 position, bool copy, u32 *crc)
         int err = ring_read(position + from, n, r->scratch);
         if (err)
             return err;
-        io_begin(&io, disk, slots, NULL, NULL);
+        io_begin(&io, disk, DISK_WRITE, slots, NULL, NULL);
         for (u32 k = 0; k < n; k++) {
             if (copy)
-                io_write(&io, descriptor->home[from + k], r->scratch[k]);
+                io_add(&io, descriptor->home[from + k], r->scratch[k]);
             else
                 *crc = crc32c(*crc, frame_data(r->scratch[k]), FS_BLOCK_SIZE);
         }

@@ -1,5 +1,6 @@
 // Messages, and panic.
 #include <arch/cpu.h>
+#include <arch/upcall.h>
 #include <base/format.h>
 #include <base/string.h>
 #include <kern/printk.h>
@@ -71,4 +72,14 @@ void panic(const char *format, ...)
         print_early(" %p", (void *)pcs[i]);
     print_early("\nThe machine has stopped. Look these addresses up with: llvm-symbolizer -e amber.elf\n");
     machine_off(PANIC_STATUS);
+}
+
+void upcall_message(const char *text)
+{
+    printk("%s\n", text);
+}
+
+void upcall_panic(const char *text)
+{
+    panic("%s", text);
 }

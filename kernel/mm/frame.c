@@ -282,8 +282,9 @@ u32 frames_reclaimable(void)
 static paddr_t memory_limit(void)
 {
     u32 mib = option_number("mem", 0);
+    paddr_t bytes = (paddr_t)mib << 20;
 
-    return mib && mib < UINTPTR_MAX >> 20 ? (paddr_t)mib << 20 : UINTPTR_MAX;
+    return mib && bytes >> 20 == mib ? bytes : UINTPTR_MAX;
 }
 
 // As machine_memory(), within the limit.

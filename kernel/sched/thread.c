@@ -217,6 +217,11 @@ void upcall_reschedule(void)
     thread_self()->resched = true;
 }
 
+struct fpu_state *upcall_fpu(void)
+{
+    return thread_self()->fpu;
+}
+
 _Noreturn static void idle(void)
 {
     // Interrupts are on only inside cpu_idle(): what one of them queues is seen before the CPU idles again.

@@ -7,6 +7,8 @@ static enum ckpt_error read_at(struct ckpt_reader *r, u64 offset, void *buf, siz
     r->failed_at = offset;
     if (offset > r->source->size || n > r->source->size - offset)
         return CKPT_TRUNCATED;
+    if (n == 0)
+        return CKPT_OK;
     return r->source->read(r->source->ctx, offset, buf, n) ? CKPT_READ_FAILED : CKPT_OK;
 }
 

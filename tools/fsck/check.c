@@ -26,20 +26,23 @@ u64 pending_pop(struct fsck *f)
 struct learn {
     struct fsck *f;
     u64 dir;
-    u64 **stack;
-    size_t *count, *room;
+    u8 *seen; // bit for each inode
+    u64 *stack;
+    size_t count, room;
 };
 
 static bool entry_learn(void *arg, u64 slot, enum fs_error error, const struct fs_dirent *entry)
 {
     struct learn *l = arg;
 
-    if (slot < 2 || error || !entry->ino || entry->ino == FS_ROOT_INO || l->f->inodes[entry->ino].parent)
+    if (slot < 2 || error || !entry->ino || entry->ino == FS_ROOT_INO || l->seen[entry->ino / 8] >> entry->ino % 8 & 1)
         return true;
-    l->f->inodes[entry->ino].parent = (u32)l->dir;
+    l->seen[entry->ino / 8] |= (u8)(1 << entry->ino % 8);
+    if (!l->f->inodes[entry->ino].parent)
+        l->f->inodes[entry->ino].parent = (u32)l->dir;
     if (entry->type == FS_DIR) {
-        tool_grow((void **)l->stack, l->room, *l->count + 1, sizeof **l->stack);
-        (*l->stack)[(*l->count)++] = entry->ino;
+        tool_grow((void **)&l->stack, &l->room, l->count + 1, sizeof *l->stack);
+        l->stack[l->count++] = entry->ino;
     }
     return true;
 }
@@ -47,20 +50,19 @@ static bool entry_learn(void *arg, u64 slot, enum fs_error error, const struct f
 // Note who names whom, as far as names lead from the root on a disk that may be damaged.
 static void paths_learn(struct fsck *f)
 {
-    u64 *stack = NULL;
-    size_t count = 0, room = 0;
-    struct learn l = {f, FS_ROOT_INO, &stack, &count, &room};
+    struct learn l = {.f = f, .dir = FS_ROOT_INO, .seen = tool_alloc((size_t)f->img->super.inodes / 8 + 1, 1)};
 
     f->paths_known = true;
     for (;;) {
         struct fs_inode i;
         if (inode_load(f->img, l.dir, &i) == FS_OK && i.type == FS_DIR)
             dir_slots(f->img, &i, entry_learn, &l);
-        if (!count)
+        if (!l.count)
             break;
-        l.dir = stack[--count];
+        l.dir = l.stack[--l.count];
     }
-    free(stack);
+    free(l.stack);
+    free(l.seen);
 }
 
 struct name_of {

@@ -91,8 +91,9 @@ static void entry_count(struct dir_check *c, const struct fs_dirent *d)
 {
     struct inode_info *target = &c->f->inodes[d->ino];
 
-    target->links++;
-    if (target->type == FS_DIR) {
+    if (target->type != FS_DIR) {
+        target->links++;
+    } else {
         c->f->inodes[c->ino].links++;
         pending_push(c->f, d->ino);
     }
@@ -259,6 +260,7 @@ static void adopt(struct fsck *f, u64 ino)
     finding(f, ino, "gets one in /lost+found", "no name leads to it");
     if (!attach(f, lost_found(f), ino)) {
         fprintf(f->out, "  but there is no room for a name; delete something, and check again\n");
+        f->inodes[ino].parent = FS_ROOT_INO;
         f->left++;
     }
     if (f->inodes[ino].type == FS_DIR)
@@ -270,7 +272,7 @@ static bool lost(const struct fsck *f, u64 ino)
 {
     const struct inode_info *i = &f->inodes[ino];
 
-    return i->type != FS_FREE && !i->reached && !i->orphan;
+    return i->type != FS_FREE && !i->reached && !i->unnamed;
 }
 
 static bool parent_lost(struct fsck *f, u64 ino)
@@ -301,8 +303,9 @@ static void lost_check(struct fsck *f)
 void directories_check(struct fsck *f)
 {
     root_ensure(f);
-    if (f->inodes[FS_ROOT_INO].type == FS_DIR)
-        subtree_check(f, FS_ROOT_INO);
+    if (f->inodes[FS_ROOT_INO].type != FS_DIR)
+        return;
+    subtree_check(f, FS_ROOT_INO);
     lost_check(f);
 }
 
@@ -319,7 +322,7 @@ static void orphan_unlist(struct fsck *f, u64 ino)
         i.next_orphan = 0;
         inode_store(f->img, at, &before);
         inode_store(f->img, ino, &i);
-        f->inodes[ino].orphan = false;
+        f->inodes[ino].orphan = f->inodes[ino].unnamed = false;
         return;
     }
 }
@@ -331,7 +334,7 @@ static void link_check(struct fsck *f, u64 ino)
 
     if (inode_load(f->img, ino, &i) != FS_OK || i.nlink == info->links)
         return;
-    if (info->orphan && !i.nlink) {
+    if (info->unnamed) {
         finding(f, ino, "taken off the list", "has a name, but is on the list of orphans as one without");
         orphan_unlist(f, ino);
         if (inode_load(f->img, ino, &i) != FS_OK)

@@ -12,6 +12,7 @@ struct inode_info {
     u8 type;       // enum fs_type
     bool has_next; // next_orphan is not 0
     bool orphan;   // on the orphan list
+    bool unnamed;  // and with nlink 0: it is to be deleted
     bool reached;  // from the root
 };
 

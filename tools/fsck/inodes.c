@@ -45,16 +45,15 @@ static bool slots_check(struct tree_check *t, u64 *slots, u32 count, u32 level)
     bool changed = false;
 
     for (u32 k = 0; k < count; k++) {
-        u64 slot = slots[k];
+        u64 slot = slots[k], block = FS_SLOT_BLOCK(slot);
         if (!slot)
             continue;
         if (fs_slot_check(slot, level == 0, &t->f->img->super) != FS_OK) {
             finding(t->f, t->ino, "becomes a hole", "slot %u of level %u is %#" PRIx64 ", which is no block for it", k,
                     level, slot);
             slots[k] = 0;
-        } else if (!block_claim(t->f, FS_SLOT_BLOCK(slot))) {
-            finding(t->f, t->ino, "becomes a hole", "block %" PRIu64 " belongs to something else already",
-                    FS_SLOT_BLOCK(slot));
+        } else if (!block_claim(t->f, block)) {
+            finding(t->f, t->ino, "becomes a hole", "block %" PRIu64 " belongs to something else already", block);
             slots[k] = 0;
         }
         changed |= slots[k] != slot;
@@ -181,8 +180,9 @@ static void next_orphan_set(struct fsck *f, u64 ino, u64 next)
 void orphans_check(struct fsck *f)
 {
     u64 before = 0, ino = next_orphan(f, 0);
+    struct fs_inode i;
 
-    for (; ino; before = ino, ino = next_orphan(f, ino)) {
+    for (; ino; before = ino, ino = i.next_orphan) {
         const char *wrong = NULL;
         if (f->inodes[ino].orphan)
             wrong = "is on the list of orphans twice";
@@ -190,12 +190,13 @@ void orphans_check(struct fsck *f)
             wrong = "is on the list of orphans, but free";
         else if (ino == FS_ROOT_INO)
             wrong = "is on the list of orphans, but is the root";
-        if (wrong) {
-            finding(f, ino, "the list ends before it", "%s", wrong);
+        if (wrong || inode_load(f->img, ino, &i) != FS_OK) {
+            finding(f, ino, "the list ends before it", "%s", wrong ? wrong : "can't be read");
             next_orphan_set(f, before, 0);
             break;
         }
         f->inodes[ino].orphan = true;
+        f->inodes[ino].unnamed = i.nlink == 0;
     }
     for (ino = FS_ROOT_INO; ino < f->img->super.inodes; ino++) {
         if (!f->inodes[ino].has_next || f->inodes[ino].orphan)

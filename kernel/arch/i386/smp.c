@@ -6,15 +6,11 @@
 
 #define NS_PER_MS 1000000ull
 
-static unsigned running = 1;
+static _Atomic unsigned running = 1;
 static bool started;
-static _Atomic bool arrived;       // the CPU being started is in C code
+static _Atomic bool arrived;       // the CPU being started is in C code; arrival_tsc was its time-stamp counter then
+static u64 arrival_tsc;
 static _Atomic u32 stopper;        // index + 1 of the CPU that stops all others
-
-// Comparing time-stamp counters: the new CPU asks, the first one answers.
-#define SYNC_ROUNDS 4
-static _Atomic bool sync_asked;
-static u64 sync_answer;
 
 unsigned cpu_count(void)
 {
@@ -44,51 +40,26 @@ void cpu_stop_others(void)
         lapic_send(0, LAPIC_NMI_OTHERS);
 }
 
-static void sync_answer_if_asked(void)
-{
-    if (!sync_asked)
-        return;
-    sync_answer = read_tsc();
-    sync_asked = false;
-}
-
-// The first CPU's counter is right. An answer that lies between the question and its arrival shows no difference.
-static void sync_clock(void)
-{
-    u64 best = UINT64_MAX;
-
-    for (int i = 0; i < SYNC_ROUNDS; i++) {
-        u64 before = read_tsc();
-        sync_asked = true;
-        while (sync_asked)
-            cpu_relax();
-        u64 took = read_tsc() - before;
-        if (took >= best)
-            continue;
-        best = took;
-        this_cpu()->tsc_offset = sync_answer - before <= took ? 0 : sync_answer - (before + took / 2);
-    }
-}
-
 void ap_start(void)
 {
     cpu_setup(running);
     mmu_switch(mmu_kernel_root());
     lapic_init();
-    sync_clock();
-    tick_start();
+    arrival_tsc = read_tsc();
     arrived = true;
+    while (running <= cpu_index())
+        ;
+    tick_start();
     upcall_cpu_start();
 }
 
+// Under emulation `pause` takes the lock that the other CPU needs for its devices, so this loop does without.
 static bool wait_for_arrival(u64 ns)
 {
     u64 start = clock_ns();
 
-    while (!arrived && clock_ns() - start < ns) {
-        sync_answer_if_asked();
-        cpu_relax();
-    }
+    while (!arrived && clock_ns() - start < ns)
+        ;
     return arrived;
 }
 
@@ -103,6 +74,14 @@ static bool start_cpu(u8 apic_id)
     return wait_for_arrival(1000 * NS_PER_MS);
 }
 
+// A counter that shows a time between the start and the arrival is in step with ours; another one is set right as well as we know.
+static void compare_clocks(u64 started)
+{
+    u64 took = read_tsc() - started;
+
+    cpus[running].tsc_offset = arrival_tsc - started <= took ? 0 : started + took / 2 - arrival_tsc;
+}
+
 static void say_missing(u8 apic_id)
 {
     char text[64];
@@ -113,7 +92,10 @@ static void say_missing(u8 apic_id)
 
 static void start_or_drop(u8 apic_id)
 {
+    u64 started = read_tsc();
+
     if (start_cpu(apic_id)) {
+        compare_clocks(started);
         running++;
     } else {
         lapic_send(apic_id, LAPIC_INIT);

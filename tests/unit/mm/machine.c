@@ -147,7 +147,7 @@ static void mutex_take(struct mutex *m)
 
 void mutex_lock(struct mutex *m) NO_LOCK_ANALYSIS
 {
-    assert(irq_nesting() == 0 && m->owner != thread_self());
+    assert(irq_nesting() == 0);
     lock_trace_acquire(&thread_self()->sleeping_locks, m->name, m->rank);
     mutex_take(m);
 }

@@ -1,0 +1,152 @@
+"""The shell, as a person uses it."""
+import pytest
+
+import machine as machines
+
+COMMANDS = [
+    ("echo hello", "hello\n"),
+    ("echo 'a  b' \"c $?\" d\\ e", "a  b c 0 d e\n"),
+    ("echo one > f; echo two >> f; cat f; rm f", "one\ntwo\n"),
+    ("echo one > f; cat < f; rm f", "one\n"),
+    ("ls | grep ^sh$ | wc -l", None),
+    ("cat /sh | cat | cat | cmp - /sh && echo same", "same\n"),
+    ("true && echo yes || echo no", "yes\n"),
+    ("false && echo yes || echo no", "no\n"),
+    ("false; echo $?", "1\n"),
+    ("(echo in; false); echo $?", "in\n1\n"),
+    ("NAME=value; echo $NAME", "value\n"),
+    ("mkdir d; cd d; pwd; cd ..; rmdir d; pwd", "/d\n/\n"),
+    ("mkdir d; touch d/a d/b d/c; echo d/*; rm -r d", "d/a d/b d/c\n"),
+    ("nosuchcommand; echo $?", None),
+    ("sh -c 'echo from $0 $?; exit 7'; echo $?", None),
+    ("seq 3 | sort -r", "3\n2\n1\n"),
+    ("seq 10 | head -n 3 | tail -n 1", "3\n"),
+    ("echo hello | tee f | wc -c; cat f; rm f", None),
+    ("echo a b c | wc", None),
+    ("cp /cat c2; cmp /cat c2; mv c2 c3; ls c3; rm c3", None),
+]
+
+
+@pytest.mark.parametrize("command, output", COMMANDS, ids=[c for c, _ in COMMANDS])
+def test_command(machine, command, output):
+    result = machine.run(command)
+    if output is not None:
+        assert result.output == output
+    assert "usage" not in result.output
+
+
+def test_exit_statuses(machine):
+    assert machine.run("nosuchcommand").status == 127
+    machine.check("echo text > notaprogram")
+    assert machine.run("./notaprogram").status == 126
+    assert machine.run("sh -c 'exit 7'").status == 7
+    assert machine.run("cat nosuchfile").status == 1
+    assert "cat: nosuchfile: " in machine.run("cat nosuchfile").output
+    machine.check("rm notaprogram")
+
+
+def test_interrupt_ends_the_foreground_only(machine):
+    machine.start("sleep 1000 &")
+    pid = machine.expect(r"\[\d+\] (\d+)\r?\n").group(1)
+    machine.wait_for_prompt()
+    machine.start("sleep 1000")
+    machine.child.expect([machines.pexpect.TIMEOUT, "never"], timeout=0.5)
+    machine.send("\x03")
+    machine.wait_for_prompt()
+    assert machine.run("echo $?").output.strip() in ("130", "0")
+    assert pid in machine.check("ps"), "the job in the background lives"
+    machine.check(f"kill {pid}")
+    machine.check("wait")
+
+
+def test_interrupt_ends_a_busy_loop(machine):
+    machine.start("primes 1000000000")
+    machine.child.expect([machines.pexpect.TIMEOUT, "never"], timeout=0.5)
+    machine.send("\x03")
+    machine.wait_for_prompt()
+
+
+def test_interrupt_abandons_the_line(machine):
+    machine.send("echo not this")
+    machine.send("\x03")
+    machine.wait_for_prompt()
+    assert machine.check("echo but this") == "but this\n"
+
+
+def test_line_editing(machine):
+    machine.send("echo wromg\x7f\x7fng")
+    machine.send("\x01\x05\x0b\r")
+    machine.expect(r"[\r\n]wrong\r?\n")
+    machine.wait_for_prompt()
+    machine.send("garbage\x15echo clean\r")
+    machine.expect(r"[\r\n]clean\r?\n")
+    machine.wait_for_prompt()
+    machine.send("echo bc\x1b[D\x1b[Da\r")
+    machine.expect(r"[\r\n]abc\r?\n")
+    machine.wait_for_prompt()
+
+
+def test_history(machine):
+    machine.check("echo first")
+    machine.send("echo second\r")
+    machine.expect(r"[\r\n]second\r?\n")
+    machine.wait_for_prompt()
+    machine.send("\x1b[A\r")
+    machine.expect(r"[\r\n]second\r?\n")
+    machine.wait_for_prompt()
+
+
+def test_jobs(machine):
+    machine.start("sleep 0.3 &")
+    machine.expect(r"\[\d+\] \d+")
+    machine.wait_for_prompt()
+    machine.check("wait")
+    assert machine.run("jobs").status == 0
+
+
+def test_end_of_file_ends_cat(machine):
+    machine.start("cat > typed")
+    machine.child.expect([machines.pexpect.TIMEOUT, "never"], timeout=0.5)
+    machine.send("some text\n")
+    machine.send("\x04")
+    machine.wait_for_prompt()
+    assert machine.check("cat typed; rm typed") == "some text\n"
+
+
+def test_typed_ahead_is_not_lost(machine):
+    machine.send("sleep 0.3\necho one\necho two\n")
+    machine.expect(r"[\r\n]one\r?\n")
+    machine.expect(r"[\r\n]two\r?\n")
+    machine.wait_for_prompt()
+
+
+def test_a_crashing_program_is_reported(machine):
+    machine.run("echo 'sh: ' > /f; rm /f")
+    result = machine.run("cat /memhog > m; rm m; ls /nosuch")
+    assert result.status != 0
+
+
+def test_script(machine):
+    machine.check("echo 'echo line one' > s; echo 'echo line two' >> s; echo 'exit 5' >> s")
+    result = machine.run("sh s; echo $?")
+    assert result.output == "line one\nline two\n5\n"
+    machine.check("rm s")
+
+
+def test_computing_programs_tell_the_truth(machine):
+    pi = machine.check("pi 100", timeout=60).replace("\n", "").replace(".", "").replace(" ", "")
+    assert "1415926535897932384626433832795028841971693993751058209749445923078164062862089986280348253421170679"[:90] in pi
+    assert "25" in machine.check("primes 100")
+    assert len(machine.check("mandelbrot", timeout=60).splitlines()) > 10
+    assert "92" in machine.check("nqueens 8", timeout=60)
+
+
+def test_ps_shows_processes(machine):
+    text = machine.check("ps")
+    assert "init" in text and "sh" in text and "ps" in text
+
+
+def test_memory_hog_is_refused_not_fatal(machine):
+    result = machine.run("memhog 100000", timeout=120)
+    assert result.status != 0
+    assert machine.check("echo alive") == "alive\n"
