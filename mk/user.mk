@@ -1,11 +1,11 @@
 # The guest's programs: user/bin, and those of the tests and benchmarks. One file is one program; the shell has a folder.
 
 U := $(BUILD)/$(ARCH)/user
-USER_INCLUDE := -Iuser/libc/include -Iuser/libc/$(ARCH)/include -Iuapi/include -Iuapi/$(ARCH) -Ilib/base/include
+USER_INCLUDE := -Iuser/libc/include -Iuser/libc/$(ARCH)/include -Iuapi/include -Iuapi/$(ARCH) -Ilib/base/include -Ilib/ckptfmt/include
 USER_CFLAGS += -ffunction-sections -fdata-sections
 USER_LINK = $(LD) -m elf_$(ARCH) --gc-sections -z max-page-size=4096 -T user/libc/$(ARCH)/user.ld
 
-LIBC_SOURCES := $(wildcard user/libc/*.c user/libc/$(ARCH)/*.c user/libc/$(ARCH)/*.S) $(call SOURCES.lib,base)
+LIBC_SOURCES := $(wildcard user/libc/*.c user/libc/$(ARCH)/*.c user/libc/$(ARCH)/*.S) $(call SOURCES.lib,base) $(call SOURCES.lib,ckptfmt)
 LIBC_OBJECTS := $(LIBC_SOURCES:%=$(U)/%.o)
 LIBC := $(U)/libc.a
 

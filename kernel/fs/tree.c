@@ -240,7 +240,8 @@ struct cut {
     struct tx *tx;
     struct inode *i;
     u64 keep;
-    u32 groups;        // bitmap blocks that may still be touched
+    u32 groups;        // bitmap blocks that may still be touched,
+    u64 last_group;    // and the one that was touched last
     u64 start, count;  // a run that is to be freed, with its slots already cleared; grows downward
 };
 
@@ -289,6 +290,18 @@ static int cut_run(struct cut *c, struct buffer *index, u32 n)
     return err;
 }
 
+// Has the handle a credit for that bitmap block?
+static bool enter_group(struct cut *c, u64 group)
+{
+    if (group == c->last_group)
+        return true;
+    if (c->groups == 0)
+        return false;
+    c->groups--;
+    c->last_group = group;
+    return true;
+}
+
 // Free data from slot `end` - 1 of a leaf down to slot `first`. *more: the handle is full.
 static int cut_leaf(struct cut *c, struct buffer *index, u32 first, u32 end, bool *more)
 {
@@ -311,11 +324,10 @@ static int cut_leaf(struct cut *c, struct buffer *index, u32 first, u32 end, boo
             (void)inode_damaged(c->i, "a pointer to data leads out of the data area; it is dropped");
             leaf_put(c->i, index, n - 1, 0);
         } else if (slot) {
-            if (c->groups == 0) {
+            if (!enter_group(c, alloc_group(block))) {
                 *more = true;
                 return 0;
             }
-            c->groups--;
             c->start = block;
             c->count = 1;
         }
@@ -423,7 +435,7 @@ static int cut_last(struct cut *c, struct path *p, bool *more)
 
 int tree_cut(struct tx *tx, struct inode *i, u64 keep, bool *more)
 {
-    struct cut c = {.tx = tx, .i = i, .keep = keep, .groups = TREE_CUT_GROUPS};
+    struct cut c = {.tx = tx, .i = i, .keep = keep, .groups = TREE_CUT_GROUPS, .last_group = UINT64_MAX};
     struct path p;
     int err;
 

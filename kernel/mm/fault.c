@@ -77,11 +77,9 @@ static struct frame *frame_own(struct frame *f)
 {
     if (frame_is_sole(f))
         return f;
-    struct frame *own = frame_alloc();
-    if (!own)
-        return NULL;
-    frame_copy(own, f);
-    frame_put(f);
+    struct frame *own = frame_duplicate(f);
+    if (own)
+        frame_put(f);
     return own;
 }
 

@@ -205,27 +205,29 @@ void frame_batch_put(struct frame_batch *batch, struct frame *f)
 }
 
 /*
- * An emulator caches translations in a small direct-mapped table. Two pages whose numbers agree in their low bits push each other out, and a
- * plain copy between them misses at every word, which makes it some fifty times slower. A detour over the stack misses once a piece.
+ * An emulator keeps translations in a small direct-mapped table. Two pages whose numbers agree in their low bits push each other out of it, and a copy
+ * between them misses at every word, which makes it some forty times slower. So a copy goes to a page that does not collide; the frame that did
+ * is the next one's.
  */
 #define COLLISION_PAGES 64
 
-static void copy_in_pieces(u8 *to, const u8 *from)
+static bool frames_collide(const struct frame *a, const struct frame *b)
 {
-    u8 piece[512];
-
-    for (size_t at = 0; at < PAGE_SIZE; at += sizeof(piece)) {
-        memcpy(piece, from + at, sizeof(piece));
-        memcpy(to + at, piece, sizeof(piece));
-    }
+    return (frame_index(a) ^ frame_index(b)) % COLLISION_PAGES == 0;
 }
 
-void frame_copy(struct frame *to, struct frame *from)
+struct frame *frame_duplicate(struct frame *f)
 {
-    if ((frame_index(to) ^ frame_index(from)) % COLLISION_PAGES == 0)
-        copy_in_pieces(frame_data(to), frame_data(from));
-    else
-        memcpy(frame_data(to), frame_data(from), PAGE_SIZE);
+    struct frame *copy = frame_alloc();
+    struct frame *other = copy && frames_collide(copy, f) ? frame_alloc() : NULL;
+
+    if (other) {
+        frame_put(copy);
+        copy = other;
+    }
+    if (copy)
+        memcpy(frame_data(copy), frame_data(f), PAGE_SIZE);
+    return copy;
 }
 
 void *frame_data(struct frame *f)

@@ -154,7 +154,7 @@ static struct ckpt_header header_of(const struct image *m)
     return h;
 }
 
-static struct image *image_make(void)
+static struct image *image_build(void)
 {
     struct image *m = calloc(1, sizeof *m);
     struct ckpt_epoch epoch = {.epoch = 1, .wall_ns = 1700000000000000000ull, .uptime_ns = 5, .pause_ns = 6, .pages_written = TEXT_PAGES + HEAP_PAGES + 1, .blocks_written = 800, .files = FILES, .spaces = 1, .processes = 2};
@@ -173,6 +173,20 @@ static struct image *image_make(void)
 
     struct ckpt_header h = header_of(m);
     ckpt_header_encode(&h, m->bytes);
+    return m;
+}
+
+// A copy of the image that all tests begin with.
+static struct image *image_make(void)
+{
+    static struct image *original;
+    struct image *m = malloc(sizeof *m);
+
+    if (!original)
+        original = image_build();
+    *m = *original;
+    m->bytes = malloc(m->size);
+    memcpy(m->bytes, original->bytes, m->size);
     return m;
 }
 

@@ -1,5 +1,4 @@
 // Unit tests of kernel/mm, with kern's real spin locks and fault points, over the machine of tests/unit/mm/.
-//
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -303,19 +302,22 @@ static void a_frame_lives_as_long_as_it_is_referenced(void **state)
     assert_int_equal(frames_free(), before);
 }
 
-static void copies_are_exact_wherever_they_lie(void **state)
+static void duplicates_are_exact_and_apart(void **state)
 {
-    struct frame *run = frames_alloc(7);
-    u8 *source = frame_data(run);
+    static struct frame *copies[300];
+    struct frame *f = frame_alloc();
+    u8 *source = frame_data(f);
 
     for (u32 i = 0; i < PAGE_SIZE; i++)
         source[i] = pattern_byte(i);
-    struct frame *near = run + 1, *colliding = run + 64;
-    frame_copy(near, run);
-    frame_copy(colliding, run);
-    assert_memory_equal(frame_data(near), source, PAGE_SIZE);
-    assert_memory_equal(frame_data(colliding), source, PAGE_SIZE);
-    frame_put(run);
+    for (u32 i = 0; i < ARRAY_SIZE(copies); i++) {
+        copies[i] = frame_duplicate(f);
+        assert_memory_equal(frame_data(copies[i]), source, PAGE_SIZE);
+        assert_int_not_equal((frame_addr(copies[i]) / PAGE_SIZE - frame_addr(f) / PAGE_SIZE) % 64, 0);
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(copies); i++)
+        frame_put(copies[i]);
+    frame_put(f);
 }
 
 static struct frame *cached[40];
@@ -1268,7 +1270,7 @@ int main(void)
         T(runs_are_aligned_and_apart),
         T(all_memory_can_be_taken_and_unites_again),
         T(a_frame_lives_as_long_as_it_is_referenced),
-        T(copies_are_exact_wherever_they_lie),
+        T(duplicates_are_exact_and_apart),
         T(objects_are_aligned_apart_and_counted),
         T(powers_of_two_are_aligned_to_themselves),
         T(zeroed_and_large_objects),

@@ -29,11 +29,11 @@ MUST_CHECK struct frame *frames_alloc(unsigned order);
 MUST_CHECK struct frame *frame_alloc(void);
 MUST_CHECK struct frame *frame_alloc_zeroed(void);
 
+/* One frame with the contents of f. */
+MUST_CHECK struct frame *frame_duplicate(struct frame *f);
+
 struct frame *frame_get(struct frame *f);
 void frame_put(struct frame *f);  // the last reference frees the run
-
-/* Copy one page. Source and target differ. */
-void frame_copy(struct frame *to, struct frame *from);
 
 void *frame_data(struct frame *f);
 paddr_t frame_addr(struct frame *f);

@@ -311,3 +311,6 @@ struct ckpt_verifier {
 
 /* Check everything in the newest epoch, pages too. v: uninitialized working storage. */
 MUST_CHECK enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source);
+
+/* Tell the epoch that *r was opened with, record by record, in lines for a person. The pages are not read. */
+MUST_CHECK enum ckpt_error ckpt_describe(struct ckpt_reader *r, void (*put)(void *arg, const char *bytes, size_t n), void *arg);
