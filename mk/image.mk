@@ -1,13 +1,24 @@
-# The disk image. EXTRA=DIR adds the files of a folder.
+# The disk image. EXTRA=DIR adds the files of a folder; one of them takes the place of a program of the same name.
+#
+# The image is made anew when a program changed or EXTRA is another one; what was saved on it is then gone.
 
 DISK      := $(BUILD)/$(ARCH)/amber.img
 DISK_SIZE ?= 256M
 
 image: $(KERNEL) $(DISK) ## build the kernel and the disk image (EXTRA=DIR adds that folder's files)
 
-IMAGE_PROGRAMS := $(filter $(U)/user/bin/%,$(PROGRAMS)) $(filter $(U)/bench/%,$(PROGRAMS))
-$(DISK): $(HOST_TOOLS) $(IMAGE_PROGRAMS) $(if $(EXTRA),$(wildcard $(EXTRA)/*) always)
-	$(H)/mkfs -f -s $(DISK_SIZE) $@ $(IMAGE_PROGRAMS) $(if $(EXTRA),$(wildcard $(EXTRA)/*))
+EXTRA_FILES := $(if $(EXTRA),$(wildcard $(EXTRA)/*))
+IMAGE_PROGRAMS := $(filter $(U)/user/bin/% $(U)/bench/%,$(PROGRAMS))
+IMAGE_FILES := $(foreach p,$(IMAGE_PROGRAMS),$(if $(filter $(notdir $p),$(notdir $(EXTRA_FILES))),,$p)) $(EXTRA_FILES)
+
+# Holds the name of the folder that the image was made with.
+EXTRA_STAMP := $(BUILD)/$(ARCH)/extra
+$(EXTRA_STAMP): always
+	@mkdir -p $(@D)
+	@echo '$(EXTRA)' | cmp -s - $@ || echo '$(EXTRA)' > $@
+
+$(DISK): $(HOST_TOOLS) $(IMAGE_PROGRAMS) $(EXTRA_STAMP) $(EXTRA_FILES)
+	$(H)/mkfs -f -s $(DISK_SIZE) $@ $(IMAGE_FILES)
 
 always:
 .PHONY: image always

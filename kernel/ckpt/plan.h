@@ -39,6 +39,9 @@ void image_init(struct image *image, struct inode *inode, const char *path);
 /* Say what is wrong with the image and where; returns the error for the program. */
 MUST_CHECK int image_refuse(struct image *image, enum ckpt_error error, u64 at);
 
-/* Read and check all records. Memory: bounded by the limits of one process, whatever the image says. Says what's wrong. -ENOEXEC, -EBADMSG, -ENOMEM, -EIO. */
+/*
+ * Read and check all records; says what's wrong. Memory: bounded by the limits of one process, whatever the image says.
+ * -ENOEXEC, -EBADMSG, -ENOMEM, -EIO.
+ */
 MUST_CHECK int plan_read(struct image *image, struct plan **out);
 void plan_destroy(struct plan *plan);

@@ -36,14 +36,15 @@ static int emit_node(void *ctx, const u8 *node, u32 *block)
     return output_block(s->out, node, block);
 }
 
-// The frame of a page that a backing would supply only now. The clone keeps it.
+// The frame of a page that a backing would supply only now; the clone keeps it. NULL: the process has no right to see it, ever.
 static int fetch(struct vmspace *space, uaddr_t va, struct frame **out)
 {
     int err = vmspace_pin(space, va, FAULT_READS, out);
 
-    if (!err)
-        frame_put(*out);
-    return err;
+    if (err)
+        return err == -EFAULT ? 0 : err;
+    frame_put(*out);
+    return 0;
 }
 
 static int save_page(struct save *s, uaddr_t va, struct frame *frame)
@@ -68,7 +69,7 @@ static int save_pages(struct save *s)
     for (uaddr_t va = 0; !err && vmspace_next_page(space, &va, &frame); va += PAGE_SIZE) {
         if (!frame)
             err = fetch(space, va, &frame);
-        if (!err)
+        if (!err && frame)
             err = save_page(s, va, frame);
     }
     return err ? err : ckpt_builder_finish(&s->builder);

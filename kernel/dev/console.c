@@ -1,10 +1,11 @@
 // The console: one terminal made of the serial line, the display and the keyboard, and its line discipline.
 //
-// Input goes through a ring in three parts: [read, ready) can be read, [ready, typed) is the line being edited, the rest is free. In raw mode
-// nothing is edited and ready == typed. A reader takes bytes out of the ring only when it returns them, so an interrupted read loses none.
+// Input goes through a ring in three parts: [read, ready) can be read, [ready, typed) is the line being edited, the
+// rest is free. In raw mode nothing is edited and ready == typed. A reader takes bytes out of the ring only when it
+// returns them, so an interrupted read loses none.
 //
-// Locks: tty_lock guards the ring; output_lock the devices. Echo takes the second under the first; printk only the second, so messages come
-// out whoever holds the first. Panics bypass both (kern's early output).
+// Locks: tty_lock guards the ring; output_lock the devices. Echo takes the second under the first; printk only the
+// second, so messages come out whoever holds the first. Panics bypass both (kern's early output).
 #include "terminal.h"
 #include <base/string.h>
 #include <dev/chardev.h>
@@ -19,23 +20,24 @@
 #define END_OF_INPUT  0x100 // in the ring: ^D was typed here; not a byte
 #define WRITE_AT_ONCE 256u  // bytes a program sends before others get a turn
 
-#define CONTROL(c) ((c) & 0x1f)
-#define DEL        0x7f
+#define CONTROL(c)    ((c)&0x1f)
+#define DEL           0x7f
 
 // What a byte typed asks of others, to be done when no lock is held.
 enum request { NOTHING, INTERRUPT_GROUP, LIST_PROCESSES };
 
 static struct spinlock tty_lock = SPINLOCK_INIT("console", RANK_TTY);
 static u16 ring[RING_SIZE] GUARDED_BY(tty_lock);
-static u32 read_at GUARDED_BY(tty_lock), ready GUARDED_BY(tty_lock), typed GUARDED_BY(tty_lock);  // count on for ever
+static u32 read_at GUARDED_BY(tty_lock), ready GUARDED_BY(tty_lock), typed GUARDED_BY(tty_lock); // count on for ever
 static int mode GUARDED_BY(tty_lock) = TTY_COOKED;
 static int foreground GUARDED_BY(tty_lock);
-static bool writing GUARDED_BY(tty_lock);  // a program is inside console_write()
-static struct wait_queue readers GUARDED_BY(tty_lock) = { { &readers.waiters, &readers.waiters } };
-static struct wait_queue writers GUARDED_BY(tty_lock) = { { &writers.waiters, &writers.waiters } };
+static bool writing GUARDED_BY(tty_lock); // a program is inside console_write()
+static struct wait_queue readers GUARDED_BY(tty_lock) = {{&readers.waiters, &readers.waiters}};
+static struct wait_queue writers GUARDED_BY(tty_lock) = {{&writers.waiters, &writers.waiters}};
 
 static struct spinlock output_lock = SPINLOCK_INIT("console output", RANK_UART);
-static bool line_stuck GUARDED_BY(output_lock);  // the serial line took nothing for long; it is not waited for until it does again
+// The serial line took nothing for long; it is not waited for until it takes bytes again.
+static bool line_stuck GUARDED_BY(output_lock);
 
 static const struct console_ops *ops;
 
@@ -161,7 +163,7 @@ static bool is_continuation(u16 byte)
 // A control character shows as ^X; but a tab as one blank, so that rubbing it out needs no column.
 static void echo(u8 byte)
 {
-    char shown[2] = { '^', (char)(byte ^ 0x40) };
+    char shown[2] = {'^', (char)(byte ^ 0x40)};
 
     if (byte == '\n')
         output("\n", 1);
@@ -331,7 +333,7 @@ static size_t take(u8 *to, size_t n, bool *ended) REQUIRES(tty_lock)
     while (taken < n && read_at != ready && !*ended) {
         u16 entry = ring[read_at++ % RING_SIZE];
         if (mode == TTY_COOKED && entry == '\r')
-            entry = '\n';  // typed while the mode was raw
+            entry = '\n'; // typed while the mode was raw
         if (entry != END_OF_INPUT)
             to[taken++] = (u8)entry;
         else if (mode == TTY_RAW)
@@ -399,7 +401,7 @@ int console_set_mode(int new_mode)
     int before = mode;
     mode = new_mode;
     if (ready != typed)
-        line_commit();  // what was being edited is now input as it is
+        line_commit(); // what was being edited is now input as it is
     spin_unlock(&tty_lock);
     return before;
 }
@@ -427,7 +429,7 @@ void console_set_ops(const struct console_ops *console_ops)
 
 void console_init(void)
 {
-    static const struct chardev console = { .name = "console", .read = console_read, .write = console_write };
+    static const struct chardev console = {.name = "console", .read = console_read, .write = console_write};
 
     terminal_init();
     printk_set_sink(output);

@@ -4,12 +4,15 @@
 #include <dev/disk.h>
 
 /*
- * A request of this driver has ended, with 0 or -EIO. From then on it is the submitter's again. Calls its done(), so no lock may be held that a
- * submitter takes, nor any of RANK_DISK or later. Any context.
+ * A request of this driver has ended, with 0 or -EIO. From then on it is the submitter's again. Calls its done(), so no
+ * lock may be held that a submitter takes, nor any of RANK_DISK or later. Any context.
  */
 void disk_complete(struct disk_request *r, int status);
 
-/* The same from inside submit(), whose caller may hold locks: done() is called a little later, from elsewhere. Only RANK_DISK or lower is held. */
+/*
+ * The same from inside submit(), whose caller may hold locks: done() is called a little later, from elsewhere. Only
+ * RANK_DISK or lower is held.
+ */
 void disk_complete_later(struct disk_request *r, int status);
 
 /* Tell the person at the console that the request failed. */

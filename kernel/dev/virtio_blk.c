@@ -1,10 +1,12 @@
 // Disks of virtio: VIRTIO 1.1, section 5.2.
 //
-// A request takes one slot: a place for its header and status, and a table of descriptors for its data. With indirect descriptors (2.6.5.3) a slot
-// costs one entry of the ring, and each has a table of its own; without, the ring's own descriptors are dealt out to a few slots. What a
-// device can't take in one piece (SEG_MAX, SIZE_MAX) runs in parts, one after another in the same slot. Requests that find no free slot are held in a list.
+// A request takes one slot: a place for its header and status, and a table of descriptors for its data. With indirect
+// descriptors (2.6.5.3) a slot costs one entry of the ring, and each has a table of its own; without, the ring's own
+// descriptors are dealt out to a few slots. What a device can't take in one piece (SEG_MAX, SIZE_MAX) runs in parts,
+// one after another in the same slot. Requests that find no free slot are held in a list.
 //
-// A device that says it needs a reset, or answers what was not asked, is reset for good: all its requests, then and later, end in -EIO.
+// A device that says it needs a reset, or answers what was not asked, is reset for good: all its requests, then and
+// later, end in -EIO.
 #include "driver.h"
 #include "virtio.h"
 #include <base/format.h>
@@ -21,22 +23,22 @@
 #define BLK_F_FLUSH    (1ull << 9)
 
 // 5.2.4, configuration
-#define CONFIG_CAPACITY 0  // 64 bits, in sectors of 512 bytes
+#define CONFIG_CAPACITY 0 // 64 bits, in sectors of 512 bytes
 #define CONFIG_SIZE_MAX 8
 #define CONFIG_SEG_MAX  12
 
 // 5.2.6, requests
-#define BLK_IN    0
-#define BLK_OUT   1
-#define BLK_FLUSH 4
-#define BLK_OK    0
+#define BLK_IN            0
+#define BLK_OUT           1
+#define BLK_FLUSH         4
+#define BLK_OK            0
 
 #define SECTORS_PER_BLOCK (DISK_BLOCK_SIZE / 512)
 
-#define TABLE_MAX          (PAGE_SIZE / sizeof(struct virtio_descriptor))
-#define DIRECT_TABLE       64u   // descriptors of a slot when there are no indirect tables
-#define NOT_DATA           2u    // of a table: the header and the status
-#define FRAMES_PER_TABLE   512u  // memory the machine must have for each slot
+#define TABLE_MAX         (PAGE_SIZE / sizeof(struct virtio_descriptor))
+#define DIRECT_TABLE      64u  // descriptors of a slot when there are no indirect tables
+#define NOT_DATA          2u   // of a table: the header and the status
+#define FRAMES_PER_TABLE  512u // memory the machine must have for each slot
 
 // What the device reads and writes besides the data.
 struct envelope {
@@ -47,12 +49,12 @@ struct envelope {
 };
 
 struct slot {
-    struct disk_request *request;  // NULL: free
-    u32 done;                      // blocks done by parts that ended
-    u32 part;                      // blocks in the part that runs
+    struct disk_request *request; // NULL: free
+    u32 done;                     // blocks done by parts that ended
+    u32 part;                     // blocks in the part that runs
     struct virtio_descriptor *table;
-    u16 head;                      // the ring's descriptor that the device gets to know
-    u16 first;                     // the table's first descriptor, as `next` counts
+    u16 head;  // the ring's descriptor that the device gets to know
+    u16 first; // the table's first descriptor, as `next` counts
     struct envelope *envelope;
 };
 
@@ -60,17 +62,17 @@ struct virtio_blk {
     struct disk disk;
     char name[8];
     struct virtio_device *device;
-    bool can_flush;                // else every write is durable at once
+    bool can_flush; // else every write is durable at once
     bool indirect;
-    u32 max_segments;              // data descriptors of a part
+    u32 max_segments; // data descriptors of a part
     u32 max_segment_size;
     u32 slot_count;
     struct spinlock lock;
     struct virtio_ring ring FIELD_GUARDED_BY(lock);
     struct slot slots[VIRTIO_RING_MAX] FIELD_GUARDED_BY(lock);
-    u16 free[VIRTIO_RING_MAX] FIELD_GUARDED_BY(lock);  // a stack of free slots
+    u16 free[VIRTIO_RING_MAX] FIELD_GUARDED_BY(lock); // a stack of free slots
     u32 free_count FIELD_GUARDED_BY(lock);
-    struct list held FIELD_GUARDED_BY(lock);           // requests that wait for a slot
+    struct list held FIELD_GUARDED_BY(lock); // requests that wait for a slot
     bool broken FIELD_GUARDED_BY(lock);
 };
 
@@ -80,11 +82,12 @@ static struct virtio_descriptor *descriptor_set(struct slot *s, unsigned i, padd
 {
     struct virtio_descriptor *d = &s->table[i];
 
-    *d = (struct virtio_descriptor){ address, length, (u16)(flags | DESCRIPTOR_NEXT), (u16)(s->first + i + 1) };
+    *d = (struct virtio_descriptor){address, length, (u16)(flags | DESCRIPTOR_NEXT), (u16)(s->first + i + 1)};
     return d;
 }
 
-// Describe the request's frames from s->done on, as many as the device takes at once; adjacent ones as one. Returns the descriptors in use.
+// Describe the request's frames from s->done on, as many as the device takes at once; adjacent ones as one. Returns the
+// descriptors in use.
 static unsigned describe_data(const struct virtio_blk *b, struct slot *s, unsigned used)
 {
     const struct disk_request *r = s->request;
@@ -275,8 +278,8 @@ static int negotiate(struct virtio_blk *b, u64 *features)
 {
     const struct virtio_transport *t = b->device->transport;
 
-    *features = t->offered_features(b->device) & (VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | BLK_F_SIZE_MAX | BLK_F_SEG_MAX |
-                                                  BLK_F_RO | BLK_F_FLUSH);
+    *features = t->offered_features(b->device) &
+                (VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | BLK_F_SIZE_MAX | BLK_F_SEG_MAX | BLK_F_RO | BLK_F_FLUSH);
     if (!(*features & VIRTIO_F_VERSION_1))
         return -ENOTSUP;
     t->accept_features(b->device, *features);
@@ -290,7 +293,8 @@ static u64 read_capacity(struct virtio_device *device)
     return t->config(device, CONFIG_CAPACITY) | (u64)t->config(device, CONFIG_CAPACITY + 4) << 32;
 }
 
-// How long a chain may be, and how large a piece of it. A device that doesn't say how many segments it takes is trusted with one.
+// How long a chain may be, and how large a piece of it. A device that doesn't say how many segments it takes is trusted
+// with one.
 static int read_limits(struct virtio_blk *b, u64 features)
 {
     const struct virtio_transport *t = b->device->transport;
@@ -324,7 +328,7 @@ static int slot_init(struct virtio_blk *b, u32 i)
     }
     s->head = (u16)i;
     s->table = frame_data(table);
-    b->ring.descriptors[i] = (struct virtio_descriptor){ frame_addr(table), 0, DESCRIPTOR_INDIRECT, 0 };
+    b->ring.descriptors[i] = (struct virtio_descriptor){frame_addr(table), 0, DESCRIPTOR_INDIRECT, 0};
     return 0;
 }
 
@@ -339,7 +343,8 @@ static void slots_release(struct virtio_blk *b)
 
 static int slots_init(struct virtio_blk *b)
 {
-    u32 wanted = b->indirect ? MIN((u32)b->ring.size, MAX(frames_total() / FRAMES_PER_TABLE, 8u)) : MAX(b->ring.size / DIRECT_TABLE, 1u);
+    u32 wanted = b->indirect ? MIN((u32)b->ring.size, MAX(frames_total() / FRAMES_PER_TABLE, 8u))
+                             : MAX(b->ring.size / DIRECT_TABLE, 1u);
 
     for (b->slot_count = 0; b->slot_count < wanted; b->slot_count++) {
         int err = slot_init(b, b->slot_count);
@@ -378,7 +383,7 @@ static int queue_init(struct virtio_blk *b, u64 features)
     err = slots_init(b);
     if (err)
         goto out_ring;
-    err = t->queue_start(b->device, &b->ring, &(struct virtio_owner){ on_queue, on_config, b });
+    err = t->queue_start(b->device, &b->ring, &(struct virtio_owner){on_queue, on_config, b});
     if (!err)
         return 0;
     slots_release(b);
@@ -406,7 +411,8 @@ static int start(struct virtio_blk *b)
         return err;
     t->set_status(b->device, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK);
     printk("%s: %u MiB, virtio on %s%s%s\n", b->name, (u32)(b->disk.blocks >> 8), b->device->where,
-           features & BLK_F_RO ? ", read-only" : "", b->can_flush ? "" : ", has no flush: takes every write as durable");
+           features & BLK_F_RO ? ", read-only" : "",
+           b->can_flush ? "" : ", has no flush: takes every write as durable");
     return 0;
 }
 

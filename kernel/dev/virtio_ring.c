@@ -1,7 +1,7 @@
 // The split virtqueue: virtio 1.1, section 2.6.
 //
-// The device runs at the same time as we do, so every step that tells it something comes after what it tells about (release), and what the
-// device has told is read before what it tells about (acquire).
+// The device runs at the same time as we do, so every step that tells it something comes after what it tells about
+// (release), and what the device has told is read before what it tells about (acquire).
 #include "virtio.h"
 #include <base/string.h>
 #include <mm/frame.h>
@@ -60,7 +60,8 @@ void virtio_ring_offer(struct virtio_ring *ring, u16 head)
 
 bool virtio_ring_wants_notice(const struct virtio_ring *ring)
 {
-    // The device reads our index after it sets its flag; we read its flag after setting our index: one of us sees the other.
+    // The device reads our index after it sets its flag; we read its flag after setting our index: one of us sees the
+    // other.
     atomic_thread_fence(memory_order_seq_cst);
     return !(atomic_load_explicit(&ring->used->flags, memory_order_relaxed) & USED_NO_NOTIFY);
 }

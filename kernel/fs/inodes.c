@@ -559,13 +559,26 @@ int orphan_prepare(struct tx *tx, struct inode *i)
     return err ? err : prepare_record(tx, i->ino);
 }
 
+// The first of the list, as the disk says: it may name inodes that could not be loaded.
+static u64 orphan_head(void)
+{
+    struct fs_inode head = {};
+
+    mutex_lock(block_lock(0));
+    struct buffer *b = prepared(0);
+    if (fs_inode_decode(record(b, 0), 0, &super, &head) != FS_OK)
+        head.next_orphan = 0;
+    buf_put(b);
+    mutex_unlock(block_lock(0));
+    return head.next_orphan;
+}
+
 void orphan_add(struct tx *tx, struct inode *i)
 {
     (void)tx;
     mutex_lock(&orphan_lock);
     if (list_empty(&i->orphan_link)) {
-        u64 next = list_empty(&orphans) ? 0 : list_first(&orphans, struct inode, orphan_link)->ino;
-        set_next_orphan(i->ino, i, next);
+        set_next_orphan(i->ino, i, orphan_head());
         set_next_orphan(0, NULL, i->ino);
         list_push(&orphans, &i->orphan_link);
     }
@@ -728,13 +741,14 @@ static u64 failed_round(struct inode *i)
 
 int inode_commit(struct inode *i, u64 round)
 {
-    // Data that could not be written is tried again in each round: failed_round is that of the last time, plus 1.
-    u64 now = journal_round(), failed = failed_round(i);
+    // Data that could not be written is tried again in every commit; failed_round is one more than that of the last attempt that failed.
+    u64 failed = failed_round(i), now = journal_round();
 
-    if (failed >= now)
+    if (failed && failed + 1 >= now)
         round = now;
     int err = journal_commit(round);
-    if (!err && failed_round(i) > round)
+    u64 then = failed_round(i);
+    if (!err && then > round && then != failed)
         err = -EIO;
     return err;
 }
@@ -816,7 +830,7 @@ void inodes_release(void)
         while (table[k]) {
             struct inode *i = table[k];
             table[k] = i->hash_next;
-            kfree(i);
+            destroy(i);
         }
     }
     spin_unlock(&icache_lock);
@@ -854,10 +868,10 @@ void inode_stat(struct inode *i, struct stat *st)
     mutex_lock(&i->lock);
     u64 size = i->type == FS_DIR ? i->d.size / FS_DIRENT_SIZE * sizeof(struct dirent) : i->d.size;
     *st = (struct stat){
-        .type = (s16)i->type,
+        .type = (int16_t)i->type,
         .dev = 1,
         .ino = (u32)i->ino,
-        .nlink = (s16)MIN(i->d.nlink, INT16_MAX),
+        .nlink = (int16_t)MIN(i->d.nlink, INT16_MAX),
         .size = (u32)MIN(size, UINT32_MAX),
     };
     mutex_unlock(&i->lock);

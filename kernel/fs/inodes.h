@@ -40,6 +40,7 @@ struct inode {
     struct mutex lock;
     struct fs_inode d FIELD_GUARDED_BY(lock);        // but next_orphan: the orphan list's lock
     u64 round FIELD_GUARDED_BY(lock);                // of its last change
+    bool buffered FIELD_GUARDED_BY(lock);            // data was written through the cache since the last inode_sync()
     u64 read_next FIELD_GUARDED_BY(lock);            // where a sequential reader would go on
     u32 read_window FIELD_GUARDED_BY(lock);          // blocks to read ahead
     struct dir_index *index FIELD_GUARDED_BY(lock);  // of a directory, or NULL
@@ -95,6 +96,13 @@ int inode_damaged(const struct inode *i, const char *what);
 
 /* Wait until it's durable what was done to i up to `round`; -EIO also when data could not be written. */
 MUST_CHECK int inode_commit(struct inode *i, u64 round);
+
+/* For execution and restore: as inode_writer_begin(), the other way round. -ETXTBSY. */
+MUST_CHECK int inode_backing_begin(struct inode *i);
+void inode_backing_end(struct inode *i);
+bool inode_is_backing(struct inode *i);
+
+u64 inodes_free_count(void);
 
 /* Lock two inodes that are no directories. */
 void inode_lock_pair(struct inode *a, struct inode *b);

@@ -191,7 +191,8 @@ static int descend(struct tx *tx, struct inode *i, struct buffer *parent, u32 n,
     }
     if (parent)
         buf_put(parent);
-    *out = b;
+    if (!err)
+        *out = b;
     return err;
 }
 

@@ -109,7 +109,7 @@ void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
 
 bool spin_held(const struct spinlock *lock)
 {
-    return lock->owner == (s32)cpu_index() + 1;
+    return atomic_load_explicit(&lock->owner, memory_order_relaxed) == (s32)cpu_index() + 1;
 }
 
 void spin_assert_held(const struct spinlock *lock)
@@ -126,13 +126,13 @@ void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS
     unsigned ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
     while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket)
         cpu_relax();
-    lock->owner = (s32)cpu_index() + 1;
+    atomic_store_explicit(&lock->owner, (s32)cpu_index() + 1, memory_order_relaxed);
 }
 
 void spin_unlock(struct spinlock *lock) NO_LOCK_ANALYSIS
 {
     assert(spin_held(lock));
-    lock->owner = 0;
+    atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
     lock_trace_release(&irq_state()->spinning, lock->name, lock->rank);
     unsigned served = atomic_load_explicit(&lock->serving, memory_order_relaxed);
     atomic_store_explicit(&lock->serving, served + 1, memory_order_release);

@@ -1,7 +1,8 @@
 // Promises: how many pages the processes may come to own, together.
 //
-// Memory is promised before it is used, and never more than there is: who asks for too much hears it from the call that asks (-ENOMEM), and a page
-// that was promised is there when it is touched. A part is kept back for the kernel's own use: page tables, stacks, caches.
+// Memory is promised before it is used, and never more than there is: who asks for too much hears it from the call that
+// asks (-ENOMEM), and a page that was promised is there when it is touched. A part is kept back for the kernel's own
+// use: page tables, stacks, caches.
 #include "space.h"
 #include <uapi/errno.h>
 
@@ -25,7 +26,8 @@ int commit_promise(struct vmspace *space, size_t pages)
     do {
         if (used > most || pages > most - used)
             return -ENOMEM;
-    } while (!atomic_compare_exchange_weak_explicit(&promised, &used, used + pages, memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&promised, &used, used + pages, memory_order_relaxed,
+                                                    memory_order_relaxed));
     space->committed += (u32)pages;
     return 0;
 }

@@ -1,9 +1,9 @@
 // Page faults: making a page present, and breaking the sharing that a clone left behind.
 //
-// Who may write to a frame: an entry of a page table carries PTE_WRITE only if its space holds the one reference there is. A write to a shared frame
-// finds how many references there are: one is left, then the frame has become the space's own; more, then the space
-// gets a copy and lets its reference go. Two spaces that do so at once, on two CPUs, may both copy; neither can write to what the other still
-// reads, for each drops its reference only after its copy is made.
+// Who may write to a frame: an entry of a page table carries PTE_WRITE only if its space holds the one reference there
+// is. A write to a shared frame finds how many references there are: one is left, then the frame has become the space's
+// own; more, then the space gets a copy and lets its reference go. Two spaces that do so at once, on two CPUs, may both
+// copy; neither can write to what the other still reads, for each drops its reference only after its copy is made.
 #include "space.h"
 #include <kern/time.h>
 #include <uapi/errno.h>
@@ -13,9 +13,9 @@ static _Atomic u64 faults;
 // A page that only a backing can give, fetched while the space is not locked.
 struct supply {
     struct backing *backing;  // a reference
+    struct frame *frame;      // a reference, once it's there
     u64 offset;
     size_t limit;
-    struct frame *frame;      // a reference, once it's there
 };
 
 static int supply_fetch(struct supply *s)
@@ -72,7 +72,8 @@ static u32 flags_for(struct vmspace *space, const struct region *r, struct frame
     return PTE_READ | (writable ? PTE_WRITE : 0) | (r->prot & PROT_EXEC ? PTE_EXEC : 0);
 }
 
-// Make the frame the caller's own: takes the reference, and gives one to a frame that has no other. NULL, and then *f is as before.
+// Make the frame the caller's own: takes the reference, and gives one to a frame that has no other. NULL, and then *f
+// is as before.
 static struct frame *frame_own(struct frame *f)
 {
     if (frame_is_sole(f))
@@ -84,10 +85,11 @@ static struct frame *frame_own(struct frame *f)
 }
 
 /*
- * Put *f into a region's page that is absent, copied first if it's for writing and others have it too. Takes the reference,
- * and clears *f, if it succeeds.
+ * Put *f into a region's page that is absent, copied first if it's for writing and others have it too. Takes the
+ * reference, and clears *f, if it succeeds.
  */
-static int page_put(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access, struct frame **f) REQUIRES(space->lock)
+static int page_put(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access, struct frame **f)
+    REQUIRES(space->lock)
 {
     bool promises = !r->reserved && !space->snapshot;
     pte_t *entry = page_table_make(space->root, page);
@@ -119,7 +121,8 @@ static int page_put_zeros(struct vmspace *space, struct region *r, uaddr_t page)
 }
 
 // The page is present. Make it fit for the access.
-static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, pte_t *entry, enum fault_access access) REQUIRES(space->lock)
+static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, pte_t *entry, enum fault_access access)
+    REQUIRES(space->lock)
 {
     if (access == FAULT_WRITES && !pte_writable(*entry)) {
         struct frame *own = frame_own(frame_of_pte(*entry));
@@ -134,11 +137,11 @@ static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, p
 }
 
 /*
- * Make the page present if that needs nothing but what is at hand: *have may hold its contents. -EAGAIN: *want says, with a reference, what has to be
- * fetched first. pin: gets a reference to the frame.
+ * Make the page present if that needs nothing but what is at hand: *have may hold its contents. -EAGAIN: *want says,
+ * with a reference, what has to be fetched first. pin: gets a reference to the frame.
  */
-static int fault_once(struct vmspace *space, uaddr_t page, enum fault_access access, struct supply *have, struct supply *want,
-                      struct frame **pin) REQUIRES(space->lock)
+static int fault_once(struct vmspace *space, uaddr_t page, enum fault_access access, struct supply *have,
+                      struct supply *want, struct frame **pin) REQUIRES(space->lock)
 {
     struct region *r = region_find(space, page);
     if (!r || !region_allows(space, r, access))
@@ -216,9 +219,9 @@ int vmspace_install(struct vmspace *space, uaddr_t va, struct frame *frame)
 }
 
 /*
- * While a checkpoint writes a snapshot out, a process that writes to all of its memory needs it twice, which nobody promised it. It must not end
- * for having been checkpointed: it waits until the snapshot is gone. It holds no lock, as it comes from user mode; and if it's
- * interrupted, it goes back there, where it is ended or frozen, or faults again.
+ * While a checkpoint writes a snapshot out, a process that writes to all of its memory needs it twice, which nobody
+ * promised it. It must not end for having been checkpointed: it waits until the snapshot is gone. It holds no lock, as
+ * it comes from user mode; and if it's interrupted, it goes back there, where it is ended or frozen, or faults again.
  */
 static int user_fault(struct vmspace *space, uaddr_t address, enum fault_access access)
 {

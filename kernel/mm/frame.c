@@ -1,8 +1,8 @@
 // The page frames: a buddy allocator.
 //
-// Free memory is kept as blocks of 2^order frames, aligned to their size, in one list for each order. A block that is freed is united with
-// its neighbour (its "buddy", whose index differs in one bit) while that is free too. The lists run through the table of
-// frames; free memory itself is not touched.
+// Free memory is kept as blocks of 2^order frames, aligned to their size, in one list for each order. A block that is
+// freed is united with its neighbour (its "buddy", whose index differs in one bit) while that is free too. The lists
+// run through the table of frames; free memory itself is not touched.
 #include "frame_table.h"
 #include <arch/cpu.h>
 #include <base/string.h>
@@ -205,9 +205,9 @@ void frame_batch_put(struct frame_batch *batch, struct frame *f)
 }
 
 /*
- * An emulator keeps translations in a small direct-mapped table. Two pages whose numbers agree in their low bits push each other out of it, and a copy
- * between them misses at every word, which makes it some forty times slower. So a copy goes to a page that does not collide; the frame that did
- * is the next one's.
+ * An emulator keeps translations in a small direct-mapped table. Two pages whose numbers agree in their low bits push
+ * each other out of it, and a copy between them misses at every word, which makes it some forty times slower. So a copy
+ * goes to a page that does not collide; the frame that did is the next one's.
  */
 #define COLLISION_PAGES 64
 
@@ -226,8 +226,13 @@ struct frame *frame_duplicate(struct frame *f)
         copy = other;
     }
     if (copy)
-        memcpy(frame_data(copy), frame_data(f), PAGE_SIZE);
+        frame_copy(copy, f);
     return copy;
+}
+
+void frame_copy(struct frame *to, struct frame *from)
+{
+    memcpy(frame_data(to), frame_data(from), PAGE_SIZE);
 }
 
 void *frame_data(struct frame *f)
@@ -303,7 +308,8 @@ static bool usable_memory(unsigned i, paddr_t *start, paddr_t *end)
     return false;
 }
 
-// Let the table span all memory. The first entry's index is a multiple of the largest block, so that alignment can be seen from indexes.
+// Let the table span all memory. The first entry's index is a multiple of the largest block, so that alignment can be
+// seen from indexes.
 static void table_measure(void)
 {
     paddr_t start, end, lowest = UINTPTR_MAX, highest = 0;

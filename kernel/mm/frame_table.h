@@ -1,4 +1,5 @@
-// The table of all frames, for the allocators and for the loops over page tables, where a call for each page would be felt.
+// The table of all frames, for the allocators and for the loops over page tables, where a call for each page would be
+// felt.
 #pragma once
 
 #include <kern/printk.h>
@@ -33,8 +34,8 @@ static inline bool frame_is_sole(struct frame *f)
 }
 
 /*
- * As frame_get(), for a caller that keeps the reference it already has from being dropped meanwhile. The only reference there is
- * can't be changed by anyone else: then no locked instruction is needed.
+ * As frame_get(), for a caller that keeps the reference it already has from being dropped meanwhile. The only reference
+ * there is can't be changed by anyone else: then no locked instruction is needed.
  */
 static inline void frame_share(struct frame *f)
 {

@@ -1,7 +1,8 @@
 // The kernel's small objects: slabs of one frame, each cut into objects of one size; larger ones are runs of frames.
 //
-// A slab's free objects form a list inside it. Each knows how many there are from itself on, so the head tells whether the slab is full,
-// partly used or empty. Slabs with free objects are listed with their size; an empty slab goes back to the frames at once.
+// A slab's free objects form a list inside it. Each knows how many there are from itself on, so the head tells whether
+// the slab is full, partly used or empty. Slabs with free objects are listed with their size; an empty slab goes back
+// to the frames at once.
 #include "frame_table.h"
 #include <base/string.h>
 #include <kern/fault.h>
@@ -14,8 +15,8 @@
 #define LARGEST_SMALL  ((size_t)1 << (SMALLEST_SHIFT + CLASSES - 1))
 #define LARGEST        ((size_t)128 << 10)
 
-#define NO_OBJECT UINT16_MAX
-#define POISON    0xdb
+#define NO_OBJECT      UINT16_MAX
+#define POISON         0xdb
 
 // Objects are known by their offset in the slab, counted in units of the smallest size.
 struct free_object {

@@ -89,7 +89,8 @@ static u32 unmap_pages(pte_t *table, uaddr_t start, uaddr_t end, struct frame_ba
     return gone;
 }
 
-static u32 unmap_level(pte_t *table, unsigned level, uaddr_t start, uaddr_t end, bool current, struct frame_batch *batch)
+static u32 unmap_level(pte_t *table, unsigned level, uaddr_t start, uaddr_t end, bool current,
+                       struct frame_batch *batch)
 {
     u32 gone = 0;
 

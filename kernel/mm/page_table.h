@@ -1,4 +1,5 @@
-// A space's page tables: finding entries, and the passes over them. Tables are frames of their own; level 0 holds pages.
+// A space's page tables: finding entries, and the passes over them. Tables are frames of their own; level 0 holds
+// pages.
 //
 // All of these are called with the space's lock held, or where nobody else knows the space.
 #pragma once
@@ -19,7 +20,8 @@ bool page_table_next(pte_t *root, uaddr_t *va, uaddr_t end, pte_t *entry);
 /* Let go of all pages in [start, end), and of tables that lie wholly in it. Returns how many pages that were. */
 u32 page_table_unmap(pte_t *root, uaddr_t start, uaddr_t end, bool current);
 
-/* Copy the user part of `from` into the empty root `to`, and share all pages, read-only from now on. -ENOMEM leaves `to` incomplete but whole. */
+/* Copy the user part of `from` into the empty root `to`, and share all pages, read-only from now on. -ENOMEM leaves
+ * `to` incomplete but whole. */
 MUST_CHECK int page_table_clone(pte_t *from, pte_t *to);
 
 static inline bool pte_writable(pte_t e)

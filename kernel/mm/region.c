@@ -20,16 +20,6 @@ void backing_put(struct backing *b)
         b->ops->destroy(b);
 }
 
-struct region *region_find(struct vmspace *space, uaddr_t va)
-{
-    struct region *r;
-
-    list_for_each(r, &space->regions, link)
-        if (va < r->end)
-            return va >= r->start ? r : NULL;
-    return NULL;
-}
-
 // The first region that ends after va; NULL if there is none.
 static struct region *region_after(struct vmspace *space, uaddr_t va) REQUIRES(space->lock)
 {
@@ -39,6 +29,13 @@ static struct region *region_after(struct vmspace *space, uaddr_t va) REQUIRES(s
         if (va < r->end)
             return r;
     return NULL;
+}
+
+struct region *region_find(struct vmspace *space, uaddr_t va)
+{
+    struct region *r = region_after(space, va);
+
+    return r && va >= r->start ? r : NULL;
 }
 
 static bool range_is_free(struct vmspace *space, uaddr_t start, uaddr_t end) REQUIRES(space->lock)
@@ -186,7 +183,13 @@ void vmspace_set_heap(struct vmspace *space, uaddr_t start, uaddr_t limit)
 
 static int heap_begin(struct vmspace *space, uaddr_t end) REQUIRES(space->lock)
 {
-    struct region heap = { .start = space->heap_start, .end = end, .prot = PROT_READ | PROT_WRITE, .kind = REGION_HEAP, .reserved = true };
+    struct region heap = {
+        .start = space->heap_start,
+        .end = end,
+        .prot = PROT_READ | PROT_WRITE,
+        .kind = REGION_HEAP,
+        .reserved = true,
+    };
     struct region *r = region_copy(&heap);
 
     if (!r)

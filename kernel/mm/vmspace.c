@@ -62,7 +62,8 @@ void vmspace_use(struct vmspace *space)
 }
 
 // The next page of one region, as vmspace_next_page().
-static bool region_next_page(struct vmspace *space, const struct region *r, uaddr_t *va, struct frame **present) REQUIRES(space->lock)
+static bool region_next_page(struct vmspace *space, const struct region *r, uaddr_t *va, struct frame **present)
+    REQUIRES(space->lock)
 {
     uaddr_t at = MAX(*va, r->start);
     bool supplied = at - r->start < r->filled;

@@ -240,6 +240,11 @@ u64 proc_clock(const struct proc *p)
     return time_ns() + p->clock_offset;
 }
 
+u64 proc_clock_time(const struct proc *p, u64 clock)
+{
+    return clock - p->clock_offset;
+}
+
 int proc_parent_pid(struct proc *p)
 {
     spin_lock(&family_lock);

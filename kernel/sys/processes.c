@@ -131,6 +131,14 @@ int sys_sbrk(struct call *c)
     return err;
 }
 
+// When the program's clock of ticks has advanced by `ticks`: the first of them may be nearly over.
+static u64 deadline_after(struct proc *self, int ticks)
+{
+    u64 ticks_now = proc_clock(self) / NS_PER_TICK;
+
+    return proc_clock_time(self, (ticks_now + (u32)ticks) * NS_PER_TICK);
+}
+
 // The deadline is kept, so a sleep that a freeze interrupts isn't longer for it.
 int sys_sleep(struct call *c)
 {
@@ -140,7 +148,7 @@ int sys_sleep(struct call *c)
     if (ticks <= 0)
         return ticks ? -EINVAL : 0;
     if (!restart->deadline)
-        restart->deadline = time_ns() + (u64)ticks * NS_PER_TICK;
+        restart->deadline = deadline_after(c->self, ticks);
     return thread_sleep_until(restart->deadline);
 }
 

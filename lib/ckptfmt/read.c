@@ -126,6 +126,14 @@ static enum ckpt_error take(struct ckpt_reader *r, u8 *buf, size_t n)
     return CKPT_OK;
 }
 
+static enum ckpt_error expect_zeros(const u8 *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i])
+            return CKPT_BAD_RECORD;
+    return CKPT_OK;
+}
+
 // Take the padding that fills a payload of `length` bytes up.
 static enum ckpt_error take_padding(struct ckpt_reader *r, u64 length)
 {
@@ -133,12 +141,7 @@ static enum ckpt_error take_padding(struct ckpt_reader *r, u64 length)
     size_t n = (size_t)(ROUND_UP(length, 8) - length);
     enum ckpt_error err = take(r, padding, n);
 
-    if (err)
-        return err;
-    for (size_t i = 0; i < n; i++)
-        if (padding[i])
-            return CKPT_BAD_RECORD;
-    return CKPT_OK;
+    return err ? err : expect_zeros(padding, n);
 }
 
 // Take the payload; what doesn't fit the buffer passes through it.
@@ -222,6 +225,20 @@ static enum ckpt_error decode_record(struct ckpt_reader *r, u32 due, struct ckpt
     return err;
 }
 
+// After the last record: the rest of its block is empty, and the root digest is right.
+static enum ckpt_error end(struct ckpt_reader *r)
+{
+    size_t n = (size_t)(ROUND_UP(r->position, CKPT_BLOCK_SIZE) - r->position);
+    enum ckpt_error err = read_at(r, area_offset(r), r->buffer, n);
+
+    if (!err)
+        err = expect_zeros(r->buffer, n);
+    if (err)
+        return err;
+    r->failed_at = r->header.records_block * CKPT_BLOCK_SIZE;
+    return r->digest == r->header.digest ? CKPT_OK : CKPT_BAD_CHECKSUM;
+}
+
 enum ckpt_error ckpt_next(struct ckpt_reader *r, struct ckpt_item *item)
 {
     u32 due = type_due(r);
@@ -241,6 +258,5 @@ enum ckpt_error ckpt_next(struct ckpt_reader *r, struct ckpt_item *item)
     }
     item->type = CKPT_END;
     item->object = 0;
-    r->failed_at = r->header.records_block * CKPT_BLOCK_SIZE;
-    return r->digest == r->header.digest ? CKPT_OK : CKPT_BAD_CHECKSUM;
+    return end(r);
 }

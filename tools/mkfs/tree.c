@@ -213,7 +213,7 @@ bool tree_add(struct tree *t, const char *argument)
     }
     path_last(source, own_name, sizeof own_name);
     name[0] = 0;
-    if (place && !place_find(t, place, argument, &dir, name))
+    if (place && !place_find(t, place, source, &dir, name))
         return false;
     const char *chosen = name[0] ? name : own_name;
     if (!chosen[0] || strcmp(chosen, ".") == 0 || strcmp(chosen, "..") == 0) {

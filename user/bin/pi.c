@@ -2,8 +2,8 @@
 //
 // The method is the unbounded spigot of J. Gibbons (American Mathematical Monthly 113, 2006) on the series
 //     pi = 2 + 1/3 (2 + 2/5 (2 + 3/7 (2 + ...
-// What has been read of the series so far is the function x -> (q x + r) / t, and the rest of it is a number between 3 and 4. When both
-// ends of that range give the same digit, it is the next one.
+// What has been read of the series is a function x -> (q x + r) / t, and the rest of it is a number between 3 and 4. With s = 3 q + r, which is never
+// negative, pi lies between s / t and (s + q) / t. When both begin with the same digit, it is the next one.
 #include <err.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -91,15 +91,15 @@ static double big_ratio(const struct big *b, size_t unit)
 {
     double value = 0, weight = 1;
 
-    for (size_t i = unit + 1; i < b->count; i++)
-        return 1e30;  // out of sight: the caller compares with numbers below 10
+    if (b->count > unit + 1)
+        return 1e30;  // out of sight: the caller looks for numbers below 10
     for (size_t i = unit + 1; i-- > 0 && i + 4 > unit; weight /= 4294967296.0)
         if (i < b->count)
             value += b->word[i] * weight;
     return value;
 }
 
-static struct big q, r, t;
+static struct big q, s, t;
 
 // Is the next digit known? Near the borders between digits the machine's fractions are not trusted, and more of the series is read. (That would never end at
 // twelve 0s or 9s in a row: none are known in the first 10^11 digits.)
@@ -107,10 +107,9 @@ static bool next_digit(uint32_t *digit)
 {
     const double margin = 1e-12;
     double unit = big_ratio(&t, t.count - 1);
-    double q_part = big_ratio(&q, t.count - 1), r_part = big_ratio(&r, t.count - 1);
-    double low = (3 * q_part + r_part) / unit, high = (4 * q_part + r_part) / unit;
+    double low = big_ratio(&s, t.count - 1) / unit, high = low + big_ratio(&q, t.count - 1) / unit;
 
-    if (!(low >= 0 && high < 10))
+    if (high >= 10)
         return false;
     *digit = (uint32_t)low;
     return low - *digit > margin && high - *digit < 1 - margin;
@@ -118,7 +117,7 @@ static bool next_digit(uint32_t *digit)
 
 static void read_term(uint32_t k)
 {
-    big_scale_add(&r, 2 * k + 1, &q, 4 * k + 2);
+    big_scale_add(&s, 2 * k + 1, &q, k - 1);
     big_scale(&q, k);
     big_scale(&t, 2 * k + 1);
 }
@@ -139,7 +138,7 @@ static void print_digits(long wanted)
                 putchar('\n');
             if (printed % LINE_DIGITS == 0)
                 fflush(stdout);
-            big_subtract_shift(&r, &t, digit);
+            big_subtract_shift(&s, &t, digit);
             big_scale(&q, 10);
         }
     }
@@ -152,6 +151,7 @@ int main(int argc, char **argv)
     if (argc > 2 || wanted < 0)
         usage("pi [DIGITS]");
     big_append(&q, 1);
+    big_append(&s, 3);
     big_append(&t, 1);
     print_digits(wanted);
     return 0;

@@ -75,7 +75,7 @@ int execvp(const char *file, char *const argv[])
     char path[PATH_LEN];
 
     execv(file, argv);
-    if (strchr(file, '/') || errno != ENOENT)
+    if (strchr(file, '/') || (errno != ENOENT && errno != EISDIR))
         return -1;
     snprintf(path, sizeof(path), "/%s", file);
     return execv(path, argv);

@@ -72,7 +72,8 @@ bool acpi_read(struct machine_tables *t)
     if (!madt)
         return false;
     t->lapic = le32(madt + MADT_LAPIC);
-    for (u32 at = MADT_ENTRIES; at + 2 <= length && madt[at + 1] >= 2 && at + madt[at + 1] <= length; at += madt[at + 1])
+    for (u32 at = MADT_ENTRIES; at + 2 <= length && madt[at + 1] >= 2 && at + madt[at + 1] <= length;
+         at += madt[at + 1])
         read_entry(t, madt + at, madt[at + 1]);
     return t->cpu_count > 0 && t->ioapic;
 }

@@ -1,4 +1,5 @@
-// The first instructions of each CPU: from what the boot loader or the startup interrupt gives to C code at its linked address.
+// The first instructions of each CPU: from what the boot loader or the startup interrupt gives to C code at its linked
+// address.
 #include "machine.h"
 
 #define PHYSICAL(symbol) (symbol - KERNEL_OFFSET)

@@ -156,7 +156,8 @@ void cpu_idle(void)
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
-// A frame: the caller's frame pointer, and above it the return address. Frames of one stack lie in rising order, and close by.
+// A frame: the caller's frame pointer, and above it the return address. Frames of one stack lie in rising order, and
+// close by.
 unsigned cpu_backtrace(uintptr_t *pcs, unsigned n)
 {
     const uintptr_t *frame = __builtin_frame_address(0);

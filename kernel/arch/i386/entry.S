@@ -21,8 +21,8 @@ trap_vectors:
     .set vector, vector + 1
     .endr
 
-// The kernel runs with the user's flat data segment in ds and es, so that they need no change in most traps. iret to user mode
-// clears gs by itself, because its segment is the kernel's.
+// The kernel runs with the user's flat data segment in ds and es, so that they need no change in most traps. iret to
+// user mode clears gs by itself, because its segment is the kernel's.
 .macro KERNEL_SEGMENTS
     movl $SEL_CPU, %eax
     movl %eax, %gs
@@ -141,8 +141,8 @@ context_begin:
     call *%eax
     ud2
 
-// size_t user_copy_in(void *to, const void __user *from, size_t n), and user_copy_out() likewise. A fault that can't be mended
-// continues at the label _failed that belongs to the instruction.
+// size_t user_copy_in(void *to, const void __user *from, size_t n), and user_copy_out() likewise. A fault that can't be
+// mended continues at the label _failed that belongs to the instruction.
     .globl user_copy_in, user_copy_out
     .globl user_copy_words, user_copy_words_failed, user_copy_bytes, user_copy_bytes_failed
 user_copy_in:

@@ -1,4 +1,6 @@
-// Interrupts of devices: lines through an I/O APIC or the two 8259s, and messages straight to the local APIC. All go to the first CPU.
+// Interrupts of devices: lines through an I/O APIC or the two 8259s, and messages straight to the local APIC.
+//
+// All of them go to the first CPU. Handlers are added and never removed, so their chains are walked without a lock.
 #include "machine.h"
 #include <arch/irq.h>
 #include <arch/port.h>
@@ -96,7 +98,8 @@ static bool line_is_level_by_elcr(unsigned line)
     return line < ISA_LINES && levels != 0xffff && (levels & 1u << line);
 }
 
-// Lines from 16 on are PCI's. Of the others, the tables' word counts, then the BIOS's; a line is edge-triggered and high by default.
+// Lines from 16 on are PCI's. Of the others, the tables' word counts, then the BIOS's; a line is edge-triggered and
+// high by default.
 static u32 line_flags(unsigned line)
 {
     u16 flags = line < ISA_LINES ? tables.isa[line].flags : INTI_LEVEL_LOW;

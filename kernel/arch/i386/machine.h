@@ -62,8 +62,9 @@ static inline struct cpu *this_cpu(void)
     return c;
 }
 
-// What lies on the stack after a trap. `regs` is at a fixed place below the top of the stack after a trap from user mode;
-// its eip, eflags and esp are copied back from there. After a trap from the kernel esp and ss are not there, and eip is what counts.
+// What lies on the stack after a trap. `regs` is at a fixed place below the top of the stack after a trap from user
+// mode; its eip, eflags and esp are copied back from there. After a trap from the kernel esp and ss are not there, and
+// eip is what counts.
 struct trap_frame {
     struct uregs regs;
     u32 vector, error;
@@ -95,7 +96,8 @@ bool acpi_read(struct machine_tables *t);           // acpi.c; false, and t as i
 bool mp_read(struct machine_tables *t);             // mptable.c; likewise
 void tables_add_cpu(struct machine_tables *t, u8 apic_id);
 bool bytes_sum_to_zero(const u8 *p, size_t n);
-const u8 *firmware_search(const char *signature, size_t signature_size, size_t size);  // among the BIOS's data; checksummed
+/* A structure of `size` bytes that starts with the signature, among the BIOS's data, with a right checksum; or NULL. */
+const u8 *firmware_search(const char *signature, size_t signature_size, size_t size);
 
 bool boot_option(const char *name, unsigned *number);  // memory.c: is it on the command line; number may be NULL
 void memory_init(u32 info);                            // info: the physical address of what multiboot gave

@@ -59,7 +59,8 @@ bool machine_memory(unsigned i, paddr_t *start, paddr_t *end)
     return true;
 }
 
-// Take what lies above the kernel (below it is the BIOS's megabyte) and within the direct map. Returns how much is out of reach.
+// Take what lies above the kernel (below it is the BIOS's megabyte) and within the direct map. Returns how much is out
+// of reach.
 static u64 add_range(u64 start, u64 end)
 {
     u64 reach = MIN(end, DIRECT_MAP_SIZE);

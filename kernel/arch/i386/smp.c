@@ -74,7 +74,8 @@ static bool start_cpu(u8 apic_id)
     return wait_for_arrival(1000 * NS_PER_MS);
 }
 
-// A counter that shows a time between the start and the arrival is in step with ours; another one is set right as well as we know.
+// A counter that shows a time between the start and the arrival is taken to be in step with ours, as it is on all
+// machines with a constant one. Another is set right as well as we can tell.
 static void compare_clocks(u64 started)
 {
     u64 took = read_tsc() - started;

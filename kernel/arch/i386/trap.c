@@ -40,7 +40,7 @@ static u32 fault_address(void)
     return address;
 }
 
-// Without the no-execute bit the hardware doesn't tell instruction fetches from reads; but a fetch faults at the instruction.
+// Without the no-execute bit the hardware doesn't tell fetches from reads, but a fetch faults at the instruction.
 static enum fault_access fault_kind(const struct trap_frame *f, u32 address)
 {
     if (f->error & FAULT_ERROR_WRITE)
@@ -58,8 +58,8 @@ _Noreturn static void kernel_panic(const struct trap_frame *f)
                 "exception %u (%s) in the kernel, error %x, address %08x\n"
                 "eip %08x eflags %08x cr3 %08x esp %08x\n"
                 "eax %08x ebx %08x ecx %08x edx %08x esi %08x edi %08x ebp %08x",
-                f->vector, what ? what : "unexpected", f->error, fault_address(), f->eip, f->eflags, (u32)mmu_current_root(),
-                (u32)&f->esp, r->eax, r->ebx, r->ecx, r->edx, r->esi, r->edi, r->ebp);
+                f->vector, what ? what : "unexpected", f->error, fault_address(), f->eip, f->eflags,
+                (u32)mmu_current_root(), (u32)&f->esp, r->eax, r->ebx, r->ecx, r->edx, r->esi, r->edi, r->ebp);
     upcall_panic(text);
 }
 
@@ -144,8 +144,8 @@ void double_fault(void)
     static char text[96];
     const struct tss *t = &this_cpu()->tss;
 
-    format_text(text, sizeof text, "double fault: a kernel stack overflowed? eip %08x esp %08x address %08x", t->eip, t->esp,
-                fault_address());
+    format_text(text, sizeof text, "double fault: a kernel stack overflowed? eip %08x esp %08x address %08x", t->eip,
+                t->esp, fault_address());
     upcall_panic(text);
 }
 

@@ -1,8 +1,9 @@
 // ATA disks by programmed I/O; section numbers are those of ATA/ATAPI-6.
 //
-// Each channel has a thread that runs the requests of its drives one after another, since a channel does one thing at a time. The thread sleeps
-// until the channel's interrupt; now and then it looks at the status itself, so that a lost interrupt costs time and nothing else. Data goes
-// by as many sectors at a time as the drive agrees to (SET MULTIPLE MODE). A drive that doesn't answer is reset, and the request ends in -EIO.
+// Each channel has a thread that runs the requests of its drives one after another, since a channel does one thing at a
+// time. The thread sleeps until the channel's interrupt; now and then it looks at the status itself, so that a lost
+// interrupt costs time and nothing else. Data goes by as many sectors at a time as the drive agrees to (SET MULTIPLE
+// MODE). A drive that doesn't answer is reset, and the request ends in -EIO.
 #include "ata.h"
 #include "../driver.h"
 #include <arch/cpu.h>
@@ -25,61 +26,61 @@
 #define LBA_MID      4
 #define LBA_HIGH     5
 #define DEVICE       6
-#define STATUS       7  // read; also acknowledges the interrupt
-#define COMMAND      7  // write
+#define STATUS       7 // read; also acknowledges the interrupt
+#define COMMAND      7 // write
 
 // 7.8, device control and alternate status, at the channel's control port
-#define CONTROL_RESET   0x04
-#define CONTROL_NO_IRQ  0x02
+#define CONTROL_RESET  0x04
+#define CONTROL_NO_IRQ 0x02
 
-#define DEVICE_LBA    0x40
-#define DEVICE_SECOND 0x10
-#define DEVICE_FIXED  0xa0  // bits that were always one before ATA-6
+#define DEVICE_LBA     0x40
+#define DEVICE_SECOND  0x10
+#define DEVICE_FIXED   0xa0 // bits that were always one before ATA-6
 
-#define STATUS_ERROR  0x01
-#define STATUS_DATA   0x08  // DRQ: data is wanted, or there
-#define STATUS_FAULT  0x20
-#define STATUS_READY  0x40
-#define STATUS_BUSY   0x80
-#define STATUS_FLOAT  0xff  // no drive holds the bus
+#define STATUS_ERROR   0x01
+#define STATUS_DATA    0x08 // DRQ: data is wanted, or there
+#define STATUS_FAULT   0x20
+#define STATUS_READY   0x40
+#define STATUS_BUSY    0x80
+#define STATUS_FLOAT   0xff // no drive holds the bus
 
 // 8, commands
-#define CMD_IDENTIFY       0xec
-#define CMD_SET_MULTIPLE   0xc6
-#define CMD_READ           0x20
-#define CMD_READ_EXT       0x24
-#define CMD_READ_MULTIPLE  0xc4
-#define CMD_READ_MULTIPLE_EXT 0x29
-#define CMD_WRITE          0x30
-#define CMD_WRITE_EXT      0x34
-#define CMD_WRITE_MULTIPLE 0xc5
+#define CMD_IDENTIFY           0xec
+#define CMD_SET_MULTIPLE       0xc6
+#define CMD_READ               0x20
+#define CMD_READ_EXT           0x24
+#define CMD_READ_MULTIPLE      0xc4
+#define CMD_READ_MULTIPLE_EXT  0x29
+#define CMD_WRITE              0x30
+#define CMD_WRITE_EXT          0x34
+#define CMD_WRITE_MULTIPLE     0xc5
 #define CMD_WRITE_MULTIPLE_EXT 0x39
-#define CMD_FLUSH          0xe7
-#define CMD_FLUSH_EXT      0xea
+#define CMD_FLUSH              0xe7
+#define CMD_FLUSH_EXT          0xea
 
 // 8.15, table 26: words of what IDENTIFY DEVICE tells
-#define ID_GENERAL       0
-#define ID_MULTIPLE      47
-#define ID_CAPABILITIES  49
-#define ID_SECTORS_28    60
-#define ID_COMMANDS      83
-#define ID_SECTORS_48    100
-#define ID_WORDS         256
-#define ID_NOT_ATA       0x8000
-#define ID_HAS_LBA       0x0200
-#define ID_VALID_MASK    0xc000  // of ID_COMMANDS: the word means something if
-#define ID_VALID         0x4000
-#define ID_HAS_LBA48     0x0400
-#define ID_HAS_FLUSH     0x1000
-#define ID_HAS_FLUSH_EXT 0x2000
+#define ID_GENERAL        0
+#define ID_MULTIPLE       47
+#define ID_CAPABILITIES   49
+#define ID_SECTORS_28     60
+#define ID_COMMANDS       83
+#define ID_SECTORS_48     100
+#define ID_WORDS          256
+#define ID_NOT_ATA        0x8000
+#define ID_HAS_LBA        0x0200
+#define ID_VALID_MASK     0xc000 // of ID_COMMANDS: the word means something if
+#define ID_VALID          0x4000
+#define ID_HAS_LBA48      0x0400
+#define ID_HAS_FLUSH      0x1000
+#define ID_HAS_FLUSH_EXT  0x2000
 
 #define SECTOR_SIZE       512
 #define SECTORS_PER_BLOCK (DISK_BLOCK_SIZE / SECTOR_SIZE)
-#define LBA28_SECTORS     256u  // of one command
+#define LBA28_SECTORS     256u // of one command
 #define LBA48_SECTORS     65536u
 
 #define MILLISECOND       1000000ull
-#define IDENTIFY_PATIENCE (500 * MILLISECOND)  // while the machine starts, and a drive says that it is busy
+#define IDENTIFY_PATIENCE (500 * MILLISECOND) // while the machine starts, and a drive says that it is busy
 #define COMMAND_PATIENCE  (10000 * MILLISECOND)
 #define FLUSH_PATIENCE    (60000 * MILLISECOND)
 
@@ -88,25 +89,25 @@ struct channel {
     unsigned line;
     struct drive *drives[2];
     struct spinlock lock;
-    struct wait_queue work FIELD_GUARDED_BY(lock);    // the thread waits for requests
-    struct wait_queue answer FIELD_GUARDED_BY(lock);  // the thread waits for the drive
-    bool answered FIELD_GUARDED_BY(lock);             // an interrupt came since the thread last looked
-    struct thread thread;                             // alone talks to the drives once it runs
+    struct wait_queue work FIELD_GUARDED_BY(lock);   // the thread waits for requests
+    struct wait_queue answer FIELD_GUARDED_BY(lock); // the thread waits for the drive
+    bool answered FIELD_GUARDED_BY(lock);            // an interrupt came since the thread last looked
+    struct thread thread;                            // alone talks to the drives once it runs
 };
 
 struct drive {
     struct disk disk;
     char name[4];
     struct channel *channel;
-    u8 select;                                 // of the DEVICE register
+    u8 select; // of the DEVICE register
     bool lba48, flush, flush_ext;
-    u32 multiple;                              // sectors per piece of data
+    u32 multiple; // sectors per piece of data
     struct list requests FIELD_GUARDED_BY(channel->lock);
 };
 
 static struct channel channels[2] = {
-    { .base = 0x1f0, .control = 0x3f6, .line = 14 },
-    { .base = 0x170, .control = 0x376, .line = 15 },
+    {.base = 0x1f0, .control = 0x3f6, .line = 14},
+    {.base = 0x170, .control = 0x376, .line = 15},
 };
 
 // The registers
@@ -210,8 +211,8 @@ static void command_at(const struct drive *d, u8 command, u64 sector, u32 count)
 static u8 transfer_command(const struct drive *d, enum disk_op op)
 {
     static const u8 commands[2][2][2] = {
-        { { CMD_READ, CMD_READ_MULTIPLE }, { CMD_READ_EXT, CMD_READ_MULTIPLE_EXT } },
-        { { CMD_WRITE, CMD_WRITE_MULTIPLE }, { CMD_WRITE_EXT, CMD_WRITE_MULTIPLE_EXT } },
+        {{CMD_READ, CMD_READ_MULTIPLE}, {CMD_READ_EXT, CMD_READ_MULTIPLE_EXT}},
+        {{CMD_WRITE, CMD_WRITE_MULTIPLE}, {CMD_WRITE_EXT, CMD_WRITE_MULTIPLE_EXT}},
     };
     return commands[op == DISK_WRITE][d->lba48][d->multiple > 1];
 }
@@ -234,7 +235,8 @@ static void move_data(const struct drive *d, const struct disk_request *r, u32 s
     settle(d->channel);
 }
 
-// Wait until the drive wants or has data (or, with STATUS_READY, until it is done). -EIO: it failed; -ETIMEDOUT: it doesn't answer.
+// Wait until the drive wants or has data (or, with STATUS_READY, until it is done). -EIO: it failed; -ETIMEDOUT: it
+// doesn't answer.
 static int await(struct channel *c, u8 wanted, u64 patience)
 {
     int err = sleep_until_ready(c, patience);
@@ -421,7 +423,7 @@ static void drive_probe(struct channel *c, unsigned place)
     }
     drive_learn(d, id);
     list_init(&d->requests);
-    memcpy(d->name, (const char[4]){ 'h', 'd', (char)('a' + (c - channels) * 2 + place) }, sizeof(d->name));
+    memcpy(d->name, (const char[4]){'h', 'd', (char)('a' + (c - channels) * 2 + place)}, sizeof(d->name));
     d->disk.name = d->name;
     d->disk.submit = submit;
     c->drives[place] = d;
@@ -461,7 +463,8 @@ static void channel_probe(struct channel *c)
         struct drive *d = c->drives[place];
         if (!d)
             continue;
-        printk("%s: %u MiB, ATA%s\n", d->name, (u32)(d->disk.blocks >> 8), d->flush ? "" : ", has no flush: takes every write as durable");
+        printk("%s: %u MiB, ATA%s\n", d->name, (u32)(d->disk.blocks >> 8),
+               d->flush ? "" : ", has no flush: takes every write as durable");
         disk_register(&d->disk);
     }
 }

@@ -4,14 +4,14 @@
 #include <uapi/errno.h>
 
 // 6.1, figure 6-1
-#define VENDOR         0x00
-#define COMMAND        0x04
-#define STATUS         0x06
-#define HEADER_TYPE    0x0e
-#define BAR_0          0x10
-#define SECONDARY_BUS  0x19  // of a bridge
-#define CAPABILITIES   0x34
-#define INTERRUPT_LINE 0x3c
+#define VENDOR               0x00
+#define COMMAND              0x04
+#define STATUS               0x06
+#define HEADER_TYPE          0x0e
+#define BAR_0                0x10
+#define SECONDARY_BUS        0x19 // of a bridge
+#define CAPABILITIES         0x34
+#define INTERRUPT_LINE       0x3c
 
 #define NO_VENDOR            0xffff
 #define COMMAND_MEMORY       0x0002
@@ -26,13 +26,13 @@
 #define BARS                 6
 #define LAST_LEGACY_LINE     15
 
-#define MSIX_CONTROL      2  // from the capability's start
-#define MSIX_TABLE        4
-#define MSIX_ENABLE       0x8000
-#define MSIX_SIZE         0x07ff
-#define MSIX_TABLE_BAR    0x7
-#define MSIX_ENTRY_WORDS  4
-#define MSIX_ENTRY_MASKED 1
+#define MSIX_CONTROL         2 // from the capability's start
+#define MSIX_TABLE           4
+#define MSIX_ENABLE          0x8000
+#define MSIX_SIZE            0x07ff
+#define MSIX_TABLE_BAR       0x7
+#define MSIX_ENTRY_WORDS     4
+#define MSIX_ENTRY_MASKED    1
 
 // A list of capabilities in 256 bytes can't be longer; one that is, is a loop.
 #define CAPABILITIES_MAX 48
@@ -83,7 +83,7 @@ static void function_found(const struct pci_function *f, void (*found)(const str
 
 static void slot_scan(u8 bus, u8 slot, void (*found)(const struct pci_function *))
 {
-    struct pci_function f = { .bus = bus, .slot = slot };
+    struct pci_function f = {.bus = bus, .slot = slot};
 
     if (!function_probe(&f))
         return;
@@ -157,7 +157,8 @@ int pci_msix_start(const struct pci_function *f, struct pci_msix *msix)
     u16 control = pci_read16(f, at + MSIX_CONTROL);
     u32 table = pci_read32(f, at + MSIX_TABLE);
     msix->vectors = (control & MSIX_SIZE) + 1u;
-    msix->table = pci_map(f, table & MSIX_TABLE_BAR, table & ~(u32)MSIX_TABLE_BAR, msix->vectors * MSIX_ENTRY_WORDS * 4);
+    msix->table =
+        pci_map(f, table & MSIX_TABLE_BAR, table & ~(u32)MSIX_TABLE_BAR, msix->vectors * MSIX_ENTRY_WORDS * 4);
     if (!msix->table)
         return -ENODEV;
     for (unsigned i = 0; i < msix->vectors; i++)

@@ -1,4 +1,5 @@
-// PCI: finding devices, their registers and capabilities. "PCI Local Bus Specification 3.0", chapter 6; sections below are its.
+// PCI: finding devices, their registers and capabilities. "PCI Local Bus Specification 3.0", chapter 6; sections below
+// are its.
 #pragma once
 
 #include <arch/mmu.h>
@@ -24,7 +25,10 @@ void pci_write16(const struct pci_function *f, u8 offset, u16 v);
 /* The next capability with this id after the one at `after` (0: from the start), or 0 (6.7). */
 u8 pci_capability(const struct pci_function *f, u8 id, u8 after);
 
-/* A part of the memory that base address register `bar` maps, as a kernel pointer; NULL if it is no memory or out of reach (6.2.5). */
+/*
+ * A part of the memory that base address register `bar` maps, as a kernel pointer; NULL if it is no memory or out of
+ * reach (6.2.5).
+ */
 volatile void *pci_map(const struct pci_function *f, unsigned bar, u32 offset, u32 size);
 
 /* Let the function answer to memory accesses, and access memory itself. */
@@ -34,8 +38,8 @@ void pci_enable(const struct pci_function *f);
 MUST_CHECK int pci_interrupt_line(const struct pci_function *f, unsigned *line);
 
 /*
- * MSI-X (6.8.2). The table is mapped and MSI-X turned on with all vectors masked; each is unmasked when it is given its message.
- * -ENODEV if the function has none. After pci_msix_stop() the function uses its interrupt line again.
+ * MSI-X (6.8.2). The table is mapped and MSI-X turned on with all vectors masked; each is unmasked when it is given its
+ * message. -ENODEV if the function has none. After pci_msix_stop() the function uses its interrupt line again.
  */
 struct pci_msix {
     volatile u32 *table;

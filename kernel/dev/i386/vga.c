@@ -1,44 +1,46 @@
-// The display: VGA text (IBM VGA Technical Reference, "CRT Controller Registers"), with the escape sequences that line editors need (ECMA-48):
-// cursor movement CSI n A B C D G, position CSI r;c H, erasing CSI n J and CSI n K, colours CSI n m. Others are swallowed.
+// The display: VGA text (IBM VGA Technical Reference, "CRT Controller Registers"), with the escape sequences that line
+// editors need (ECMA-48): cursor movement CSI n A B C D G, position CSI r;c H, erasing CSI n J and CSI n K, colours CSI
+// n m. Others are swallowed.
 //
-// What should be on the screen is kept in ordinary memory; each write ends by bringing the changed cells to video memory, which is slow to access
-// and slower to read. Scrolling moves the origin of the picture through the 32 KiB that video memory has, and copies nothing until the end is reached.
+// What should be on the screen is kept in ordinary memory; each write ends by bringing the changed cells to video
+// memory, which is slow to access and slower to read. Scrolling moves the origin of the picture through the 32 KiB that
+// video memory has, and copies nothing until the end is reached.
 #include "vga.h"
 #include "../terminal.h"
 #include <arch/mmu.h>
 #include <arch/port.h>
 #include <base/types.h>
 
-#define COLUMNS 80
-#define ROWS    25
-#define TAB     8
+#define COLUMNS      80
+#define ROWS         25
+#define TAB          8
 
 #define VIDEO_MEMORY 0xb8000
 #define VIDEO_CELLS  (0x8000 / sizeof(u16))
 
 #define CRTC_INDEX   0x3d4
 #define CRTC_DATA    0x3d5
-#define CRTC_ORIGIN  0x0c  // high byte; low byte in the next register
+#define CRTC_ORIGIN  0x0c // high byte; low byte in the next register
 #define CRTC_CURSOR  0x0e
 
-#define PLAIN 0x07  // grey on black
-#define BOLD  0x08
+#define PLAIN        0x07 // grey on black
+#define BOLD         0x08
 
 struct row {
     u16 cells[COLUMNS];
-    unsigned dirty_from, dirty_to;  // cells that differ from video memory
+    unsigned dirty_from, dirty_to; // cells that differ from video memory
 };
 
 enum escape_state { TEXT, ESCAPE, PARAMETERS };
 
 // All guarded by the lock that display_write()'s caller holds.
-static volatile u16 *video;  // NULL: there is no display
+static volatile u16 *video; // NULL: there is no display
 static struct row rows[ROWS];
 static unsigned top;         // the index in rows[] of the uppermost
 static unsigned row, column; // the cursor; column may be COLUMNS: the next character starts a line
 static u8 attribute = PLAIN;
-static unsigned origin;      // the cell of video memory where the picture starts
-static unsigned scrolled;    // rows, since the last refresh
+static unsigned origin;   // the cell of video memory where the picture starts
+static unsigned scrolled; // rows, since the last refresh
 static unsigned shown_origin, shown_cursor;
 
 static enum escape_state escape_state;
@@ -343,6 +345,6 @@ void vga_init(void)
         return;
     video = memory;
     rows_erase(0, ROWS);
-    shown_origin = shown_cursor = 0xffff;  // unknown: differs from 0 in both bytes
+    shown_origin = shown_cursor = 0xffff; // unknown: differs from 0 in both bytes
     refresh();
 }

@@ -1,5 +1,6 @@
-// Virtio over PCI: VIRTIO 1.1, section 4.1. Only the interface of version 1 ("modern"): registers in memory, found by capabilities. Interrupts are
-// MSI-X, one message for the queue and one for changes of configuration; where there are none, or too few, the interrupt line.
+// Virtio over PCI: VIRTIO 1.1, section 4.1. Only the interface of version 1 ("modern"): registers in memory, found by
+// capabilities. Interrupts are MSI-X, one message for the queue and one for changes of configuration; where there are
+// none, or too few, the interrupt line.
 #include "virtio_pci.h"
 #include "../virtio.h"
 #include <arch/cpu.h>
@@ -10,26 +11,26 @@
 #include <uapi/errno.h>
 
 // 4.1.2, identity: a transitional device has the old number, and both interfaces.
-#define VENDOR              0x1af4
-#define BLOCK               0x1042
-#define BLOCK_TRANSITIONAL  0x1001
+#define VENDOR             0x1af4
+#define BLOCK              0x1042
+#define BLOCK_TRANSITIONAL 0x1001
 
 // 4.1.4, the capability; offsets from its start
 #define CAP_KIND       3
 #define CAP_BAR        4
 #define CAP_OFFSET     8
 #define CAP_LENGTH     12
-#define CAP_MULTIPLIER 16  // of the notify capability
+#define CAP_MULTIPLIER 16 // of the notify capability
 
 enum cap_kind { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4 };
 
 // 4.1.4.5, the interrupt status, which reading clears
-#define ISR_QUEUE  1
-#define ISR_CONFIG 2
+#define ISR_QUEUE         1
+#define ISR_CONFIG        2
 
-#define NO_VECTOR      0xffff
-#define VECTOR_QUEUE   0
-#define VECTOR_CONFIG  1
+#define VECTOR_QUEUE      0
+#define VECTOR_CONFIG     1
+#define VECTORS           2
 
 #define RESET_PATIENCE_NS 1000000000ull
 
@@ -53,7 +54,7 @@ struct virtio_pci {
     volatile u8 *notify;
     u32 notify_length, notify_multiplier;
     volatile u16 *notify_queue;
-    struct virtio_owner owner;  // set before interrupts can come
+    struct virtio_owner owner; // set before interrupts can come
 };
 
 static struct virtio_pci *of(struct virtio_device *device)
@@ -149,8 +150,6 @@ static int vector_attach(struct virtio_pci *p, const struct pci_msix *msix, unsi
     u64 address;
     u32 data;
 
-    if (vector >= msix->vectors)
-        return -ENODEV;
     int err = msi_attach(handler, p, &address, &data);
     if (!err)
         pci_msix_set(msix, vector, address, data);
@@ -158,6 +157,22 @@ static int vector_attach(struct virtio_pci *p, const struct pci_msix *msix, unsi
 }
 
 // 4.1.5.1.2: a device that has no room for a vector reads back NO_VECTOR.
+static int vectors_assign(struct virtio_pci *p, const struct pci_msix *msix)
+{
+    volatile struct common *c = p->common;
+
+    if (msix->vectors < VECTORS)
+        return -ENODEV;
+    int err = vector_attach(p, msix, VECTOR_QUEUE, queue_interrupt);
+    if (!err)
+        err = vector_attach(p, msix, VECTOR_CONFIG, config_interrupt);
+    if (err)
+        return err;
+    c->queue_vector = VECTOR_QUEUE;
+    c->config_vector = VECTOR_CONFIG;
+    return c->queue_vector == VECTOR_QUEUE && c->config_vector == VECTOR_CONFIG ? 0 : -ENODEV;
+}
+
 static int messages_start(struct virtio_pci *p)
 {
     struct pci_msix msix;
@@ -165,20 +180,9 @@ static int messages_start(struct virtio_pci *p)
     int err = pci_msix_start(&p->function, &msix);
     if (err)
         return err;
-    err = vector_attach(p, &msix, VECTOR_QUEUE, queue_interrupt);
+    err = vectors_assign(p, &msix);
     if (err)
-        goto out;
-    p->common->queue_vector = VECTOR_QUEUE;
-    if (p->common->queue_vector != VECTOR_QUEUE) {
-        err = -ENODEV;
-        goto out;
-    }
-    bool has_config = vector_attach(p, &msix, VECTOR_CONFIG, config_interrupt) == 0;
-    p->common->config_vector = has_config ? VECTOR_CONFIG : NO_VECTOR;
-    return 0;
-
-out:
-    pci_msix_stop(&p->function);
+        pci_msix_stop(&p->function);
     return err;
 }
 
@@ -233,7 +237,8 @@ static const struct virtio_transport transport = {
 
 // Finding
 
-// Map the registers of one kind, at least `least` bytes: of the first capability of that kind that can be used (4.1.4.1). Its length through *length.
+// Map the registers of one kind, at least `least` bytes: of the first capability of that kind that can be used
+// (4.1.4.1). Its length through *length.
 static volatile void *map_kind(const struct pci_function *f, enum cap_kind kind, u32 least, u32 *length, u8 *cap)
 {
     for (u8 at = pci_capability(f, PCI_CAPABILITY_VENDOR, 0); at; at = pci_capability(f, PCI_CAPABILITY_VENDOR, at)) {

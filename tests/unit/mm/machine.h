@@ -1,5 +1,5 @@
-// The machine that the unit tests of mm run on: some memory with holes, CPUs that are host threads, and a processor that translates
-// addresses through the page tables and remembers what it found there until it is told to forget.
+// The machine that the unit tests of mm run on: some memory with holes, CPUs that are host threads, and a processor
+// that translates addresses through the page tables and remembers what it found there until it is told to forget.
 #pragma once
 
 #include <base/types.h>

@@ -16,28 +16,31 @@ void context_init(struct context *ctx, void *stack_top, void (*entry)(void *), v
 void context_switch(struct context *from, struct context *to);
 
 /*
- * The registers of the process that entered the kernel on the stack that ends at stack_top. They are at a fixed place there,
- * so they can be filled before the first entry, and read by others while the process is frozen.
+ * The registers of the process that entered the kernel on the stack that ends at stack_top. They are at a fixed place
+ * there, so they can be filled before the first entry, and read by others while the process is frozen.
  */
 struct uregs *user_regs(void *stack_top);
 
 /* Tell this CPU on which stack the next trap from user mode starts. */
 void context_set_kernel_stack(void *stack_top);
 
-/* Leave for user mode with user_regs(stack_top of the current thread), which were made by uregs_init or checked by uregs_check. */
+/*
+ * Leave for user mode with user_regs(stack_top of the current thread), which were made by uregs_init() or passed
+ * through uregs_sanitize(). upcall_user_return() is called first.
+ */
 _Noreturn void user_enter(void);
 
 /* Start values of a program: everything zero but these. */
 void uregs_init(struct uregs *regs, uaddr_t pc, uaddr_t sp);
 
-/* Force what a program may not choose (interrupt flag, I/O privilege, ...) to its one safe value. No input is refused. */
+/* Force what a program may not choose (interrupt flag, I/O privilege) to its one safe value. No input is refused. */
 void uregs_sanitize(struct uregs *regs);
 
 /* System call conventions. */
 unsigned uregs_call_number(const struct uregs *regs);
 void uregs_set_result(struct uregs *regs, intptr_t result);  // >= 0
 void uregs_set_error(struct uregs *regs, int error);         // a positive number of uapi/errno.h
-/* The system call instruction just executed will run again, with the same number. number: what uregs_call_number() gave. */
+/* The system call instruction just executed will run again. number: what uregs_call_number() gave. */
 void uregs_rewind_call(struct uregs *regs, unsigned number);
 uaddr_t uregs_pc(const struct uregs *regs);
 uaddr_t uregs_sp(const struct uregs *regs);

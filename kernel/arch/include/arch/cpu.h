@@ -7,8 +7,10 @@
 
 struct thread;
 
-/* The CPU that runs this code, from 0. Meaningful while the caller can't be moved: kernel code is moved only by sleeping. */
+/* The CPU that runs this code, from 0. Meaningful until the caller sleeps: nothing else moves kernel code. */
 unsigned cpu_index(void);
+
+/* How many CPUs there are to use; after cpu_start_others(), how many run. */
 unsigned cpu_count(void);
 
 /* The thread that runs on this CPU: a word that sched owns. */
@@ -28,7 +30,10 @@ void cpu_idle(void);
 /* Interrupt another CPU so that it looks at its need to reschedule (upcall_reschedule). Any lock may be held. */
 void cpu_kick(unsigned cpu);
 
-/* Start all other CPUs; each arrives in upcall_cpu_start() on a stack of its own with interrupts off. Returns when all are up. */
+/*
+ * Start all other CPUs; each arrives in upcall_cpu_start() on a stack of its own with interrupts off. Returns when all
+ * run; one that does not start is left out, with a message.
+ */
 void cpu_start_others(void);
 
 /* Stop the other CPUs for good (panic). */
@@ -53,5 +58,8 @@ void early_write(const char *bytes, size_t n);
 /* The text that the boot loader gave. */
 const char *machine_command_line(void);
 
-/* Usable memory: range i as [*start, *end), page-aligned, inside what phys_to_virt() reaches, without the kernel; false past the last. */
+/*
+ * Usable memory: range i as [*start, *end), page-aligned, inside what phys_to_virt() reaches, without the kernel.
+ * False past the last.
+ */
 bool machine_memory(unsigned i, paddr_t *start, paddr_t *end);

@@ -4,14 +4,12 @@
 //   PAGE_SHIFT PAGE_SIZE          4 KiB
 //   PT_LEVELS                     2 on i386: level PT_LEVELS-1 is the root, level 0 holds pages
 //   PT_ENTRIES                    entries of a table
-//   PT_USER_ENTRIES               of the root: the first so many belong to the process, the rest to the kernel, alike in all roots
-//   PT_SPAN(level)                bytes that one entry of that level covers
-//   pt_index(va, level)           the entry for va
-//   USER_END                      first address past user space
-//   phys_to_virt(pa) virt_to_phys(p)   the kernel's direct map
-//   pte_t                         an entry: 0 is absent
-//   pte_page(pa, flags) pte_table(pa) pte_present(e) pte_addr(e) pte_flags(e)
-//   PTE_READ PTE_WRITE PTE_EXEC PTE_DIRTY PTE_SOFT   flags; READ is implied; EXEC may be no-op; SOFT is free for mm
+//   PT_USER_ENTRIES               of the root: the first so many belong to the process, the rest to the kernel, alike
+//   in all roots PT_SPAN(level)                bytes that one entry of that level covers pt_index(va, level) the entry
+//   for va USER_END                      first address past user space phys_to_virt(pa) virt_to_phys(p)   the kernel's
+//   direct map pte_t                         an entry: 0 is absent pte_page(pa, flags) pte_table(pa) pte_present(e)
+//   pte_addr(e) pte_flags(e) PTE_READ PTE_WRITE PTE_EXEC PTE_DIRTY PTE_SOFT   flags; READ is implied; EXEC may be
+//   no-op; SOFT is free for mm
 #pragma once
 
 #include <arch/machine_mmu.h>
@@ -35,8 +33,8 @@ void tlb_flush_all(void);
 void *mmu_map_device(paddr_t pa, size_t size);
 
 /*
- * Copy between kernel memory and user space of the current root. A fault is given to upcall_fault(); if that can't mend it, the
- * copy ends. Returns the bytes NOT copied. The caller has checked that the user range lies below USER_END.
+ * Copy between kernel memory and user space of the current root. A fault is given to upcall_fault(); if that can't mend
+ * it, the copy ends. Returns the bytes NOT copied. The caller has checked that the user range lies below USER_END.
  */
 size_t user_copy_in(void *to, const void __user *from, size_t n);
 size_t user_copy_out(void __user *to, const void *from, size_t n);

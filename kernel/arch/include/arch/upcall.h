@@ -15,10 +15,12 @@ void upcall_syscall(struct uregs *regs);
  */
 int upcall_fault(uaddr_t address, enum fault_access access, bool from_user);
 
-/* The process did what it must not (or upcall_fault failed): reason is a SIG* of uapi/wait.h. Marks it for its end. (proc) */
+/* The process did what it must not (or upcall_fault failed): reason is a SIG* of uapi/wait.h. Marks it for its end.
+ * (proc) */
 void upcall_violation(struct uregs *regs, int reason, const char *what, uaddr_t address);
 
-/* The last step before every return to user mode, after syscall, fault or interrupt; interrupts on: ends the process, parks it, or yields. (proc) */
+/* The last step before every return to user mode, after syscall, fault or interrupt; interrupts on: ends the process,
+ * parks it, or yields. (proc) */
 void upcall_user_return(struct uregs *regs);
 
 /* A tick on this CPU; interrupts off. (sched) */
@@ -27,7 +29,8 @@ void upcall_tick(void);
 /* cpu_kick() arrived. Interrupts off. (sched) */
 void upcall_reschedule(void);
 
-/* Where the current thread keeps its floating-point state: asked when it uses that for the first time after a switch. Interrupts off. (sched) */
+/* Where the current thread keeps its floating-point state: asked when it uses that for the first time after a switch.
+ * Interrupts off. (sched) */
 struct fpu_state *upcall_fpu(void);
 
 /* A line for the person at the console, without its newline: printk("%s\n", text). (kern) */

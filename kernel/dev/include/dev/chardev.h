@@ -14,4 +14,4 @@ struct chardev {
 };
 
 void chardev_register(u32 major, const struct chardev *d);
-const struct chardev *chardev_find(u32 major);  // NULL if there is none
+const struct chardev *chardev_find(u32 major); // NULL if there is none

@@ -45,7 +45,7 @@ struct CAPABILITY("spinlock") spinlock {
     atomic_uint next, serving;  // a ticket lock
     const char *name;
     u16 rank;
-    s32 owner;  // CPU index + 1; 0 when free
+    _Atomic s32 owner;  // CPU index + 1; 0 when free
 };
 
 #define SPINLOCK_INIT(text, r) { .name = (text), .rank = (r) }

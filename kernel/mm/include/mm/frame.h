@@ -20,8 +20,9 @@ struct frame {
 void frames_init(void);
 
 /*
- * A run of 2^order frames (order at most FRAME_ORDER_MAX), physically contiguous and aligned to its size, with one reference, which is
- * kept with the first frame; contents undefined. NULL when there is none even after the caches were asked to shrink. Sleeps: no.
+ * A run of 2^order frames (order at most FRAME_ORDER_MAX), physically contiguous and aligned to its size, with one
+ * reference, which is kept with the first frame; contents undefined. NULL when there is none even after the caches were
+ * asked to shrink. Sleeps: no.
  */
 MUST_CHECK struct frame *frames_alloc(unsigned order);
 
@@ -29,24 +30,25 @@ MUST_CHECK struct frame *frames_alloc(unsigned order);
 MUST_CHECK struct frame *frame_alloc(void);
 MUST_CHECK struct frame *frame_alloc_zeroed(void);
 
-/* One frame with the contents of f. */
+/* One frame with the contents of f, at a place where copying is quick; and a copy to a frame that is there already. */
 MUST_CHECK struct frame *frame_duplicate(struct frame *f);
+void frame_copy(struct frame *to, struct frame *from);
 
 struct frame *frame_get(struct frame *f);
 void frame_put(struct frame *f);  // the last reference frees the run
 
 void *frame_data(struct frame *f);
 paddr_t frame_addr(struct frame *f);
-struct frame *frame_at(paddr_t pa);      // NULL if there is no such frame
-struct frame *frame_of(void *data);      // data: inside the direct map
+struct frame *frame_at(paddr_t pa);  // NULL if there is no such frame
+struct frame *frame_of(void *data);  // data: inside the direct map
 
 u32 frames_total(void);
 u32 frames_free(void);
 
 /*
- * A cache that can give frames back. shrink(want) frees at least `want` frames if it easily can and returns how many it did. It is called
- * from frames_alloc() where no spin lock is held and interrupts are on; but the allocating thread may hold any sleeping lock, so of those it
- * may only try to take one, and it must not sleep.
+ * A cache that can give frames back. shrink(want) frees at least `want` frames if it easily can and returns how many it
+ * did. It is called from frames_alloc() where no spin lock is held and interrupts are on; but the allocating thread may
+ * hold any sleeping lock, so of those it may only try to take one, and it must not sleep.
  */
 struct shrinker {
     u32 (*shrink)(u32 want);

@@ -3,7 +3,10 @@
 
 #include <base/types.h>
 
-/* Up to 128 KiB, aligned to 16 (and to its size, if that is a power of two up to a page). NULL when there is no memory. Sleeps: no. */
+/*
+ * Up to 128 KiB, aligned to 16 (and to its size, if that is a power of two up to a page). NULL when there is no memory.
+ * Sleeps: no.
+ */
 MUST_CHECK void *kmalloc(size_t size);
 MUST_CHECK void *kzalloc(size_t size);
 void kfree(void *p);  // NULL is fine

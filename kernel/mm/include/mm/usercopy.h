@@ -12,8 +12,9 @@ MUST_CHECK int copy_to_user(void __user *to, const void *from, size_t n);
 MUST_CHECK int copy_string_from_user(char *to, size_t size, const char __user *from);
 
 /*
- * Process memory as pieces of kernel memory, so that fs needs no user pointers: pins up to USER_PIECES pages from `from` on.
- * Pieces in order, *bytes how many in all (at most n, at least 1). -EFAULT if the first byte is out of reach.
+ * Process memory as pieces of kernel memory, so that fs needs no user pointers: pins up to USER_PIECES pages from
+ * `from` on. Pieces in order, *bytes how many in all (at most n, at least 1). -EFAULT if the first byte is out of
+ * reach.
  */
 #define USER_PIECES 16
 struct frame;

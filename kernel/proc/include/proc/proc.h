@@ -37,8 +37,9 @@ struct restart *proc_restart(struct proc *p);  // the calling process's own
 /* Takes the reference. */
 void proc_set_cwd(struct proc *p, struct inode *dir, const char *text);
 
-/* time_ns() as the process sees it: it goes on in a restored process. */
+/* time_ns() as the process sees it: it goes on in a restored process. And when it will show `clock`, in time_ns(). */
 u64 proc_clock(const struct proc *p);
+u64 proc_clock_time(const struct proc *p, u64 clock);
 
 /* Start the first process from the program at `path`. */
 MUST_CHECK int proc_start_init(const char *path);

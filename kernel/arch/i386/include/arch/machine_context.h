@@ -7,10 +7,10 @@
 // The rest of a context is on its stack.
 struct context {
     u32 esp;
-    u32 *stack_end;  // the lowest word of the stack, which holds a mark that an overflow destroys; NULL: a boot stack, not watched
+    u32 *stack_end;  // the lowest word, with a mark that an overflow destroys; NULL: a boot stack, not watched
 };
 
-// What FXSAVE writes. While a CPU holds newer values in its registers, it remembers that this state is the one it holds.
+// What FXSAVE writes. A CPU that holds newer values in its registers remembers whose they are.
 struct fpu_state {
     _Alignas(16) u8 area[UREGS_FPU_SIZE];
 };

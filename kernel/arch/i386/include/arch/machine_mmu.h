@@ -1,7 +1,7 @@
 // Page tables of i386 without PAE: two levels of 1024 32-bit entries (Intel SDM volume 3, section 4.3).
 //
-// User space is the lower half. Physical memory [0, DIRECT_MAP_SIZE) appears at KERNEL_BASE; what lies above is not used. From
-// DEVICE_BASE on device registers are mapped as drivers ask for them.
+// User space is the lower half. Physical memory [0, DIRECT_MAP_SIZE) appears at KERNEL_BASE; what lies above is not
+// used. From DEVICE_BASE on device registers are mapped as drivers ask for them.
 #pragma once
 
 #include <base/types.h>

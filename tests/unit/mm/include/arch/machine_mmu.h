@@ -1,4 +1,5 @@
-// For unit tests on the host: a machine with two levels of page tables, whose memory is an array and whose processor is tests/unit/mm/machine.c.
+// For unit tests on the host: a machine with two levels of page tables, whose memory is an array and whose processor is
+// tests/unit/mm/machine.c.
 #pragma once
 
 #include <base/types.h>

@@ -1,0 +1,859 @@
+// The contents of files.
+//
+// Bytes go through the cache: read in runs, ahead of a sequential reader; written into cached frames that the journal writes before its next
+// commit. Whole frames go past the cache, in large requests from the caller's own frames; blocks that the cache knows are respected.
+//
+// A write proceeds in steps, each in a handle of its own and small enough for one:
+//   - new blocks are reserved in memory, filled (in the cache, or on the disk), and only then marked used and put into the tree;
+//   - so whatever fails before that costs nothing, and nothing that is reachable was ever unwritten;
+//   - what is past the old end and becomes visible is zeros: the rest of the last block is cleared when a file is extended.
+//
+// A cut frees from the end on. If it takes more than one handle the inode is in the orphan list until it's finished; a file in that state is
+// finished before it is extended.
+//
+// Locks: i->lock over everything here.
+#include "alloc.h"
+#include "dir.h"
+#include "io.h"
+#include "pieces.h"
+#include "tree.h"
+#include <base/string.h>
+#include <kern/printk.h>
+#include <mm/kmalloc.h>
+#include <uapi/errno.h>
+
+#define STEP_MAX    16   // blocks that one handle of a write through the cache fills
+#define WRITE_CREDITS (TREE_CREDITS + 2)
+#define WINDOW_MIN  4    // blocks read ahead at first
+#define DIRECT_MAX  2048 // blocks that one round of a direct write has in flight
+#define DIRECT_RUNS 24   // and runs
+#define RETRIES     3    // after -ENOSPC, when something was being freed
+
+static u64 blocks_of(u64 bytes)
+{
+    return DIV_ROUND_UP(bytes, FS_BLOCK_SIZE);
+}
+
+static u64 size_max(void)
+{
+    return fs_height_blocks(FS_MAX_HEIGHT) * FS_BLOCK_SIZE;
+}
+
+static int check_file(const struct inode *i)
+{
+    return i->type == FS_DIR ? -EISDIR : i->type == FS_FILE ? 0 : -EINVAL;
+}
+
+// Reading.
+
+// Get block `at` of the file into memory, which is `block` on disk with `run` - 1 more behind it.
+static int read_block(struct inode *i, u64 at, u64 block, u32 run, u32 wanted, struct buffer **out) REQUIRES(i->lock)
+{
+    *out = buf_cached(block);
+    if (*out)
+        return 0;
+    bool sequential = at == 0 || at == i->read_next;
+    i->read_window = sequential ? MIN(MAX(i->read_window * 2, WINDOW_MIN), PREFETCH_MAX) : 0;
+    u32 n = MIN(run, MIN(MAX(wanted, i->read_window), PREFETCH_MAX));
+    if (n > 1)
+        buf_prefetch(block, n);
+    return buf_read(block, out);
+}
+
+// How many blocks [offset, offset + n) touches.
+static u32 blocks_touched(u64 offset, size_t n)
+{
+    return (u32)(blocks_of(offset + n) - offset / FS_BLOCK_SIZE);
+}
+
+// Read from one run. *n: how many bytes that was.
+static int read_run(struct inode *i, u64 offset, size_t left, struct walk *w, size_t *n) REQUIRES(i->lock)
+{
+    u64 at = offset / FS_BLOCK_SIZE, slot;
+    u32 in = (u32)(offset % FS_BLOCK_SIZE), run;
+    u32 wanted = blocks_touched(offset, left);
+    int err = tree_map(i, at, MAX(wanted, PREFETCH_MAX), &slot, &run);
+
+    *n = 0;
+    if (err)
+        return err;
+    bool zeros = !slot || fs_slot_unwritten(slot);
+    for (u32 k = 0; k < MIN(run, wanted); k++, in = 0) {
+        size_t part = MIN(FS_BLOCK_SIZE - in, left - *n);
+        struct buffer *b = NULL;
+        if (!zeros) {
+            err = read_block(i, at + k, slot + k, run - k, wanted - k, &b);
+            if (err)
+                return err;
+        }
+        walk_from_memory(w, b ? buf_data(b) + in : NULL, part);
+        if (b)
+            buf_put(b);
+        *n += part;
+        i->read_next = at + k + 1;
+    }
+    return 0;
+}
+
+static int read_file(struct inode *i, u64 offset, struct piece *pieces, u32 count, size_t *done) REQUIRES(i->lock)
+{
+    size_t size = pieces_size(pieces, count);
+    struct walk w;
+    int err = 0;
+
+    size = offset < i->d.size ? (size_t)MIN(size, i->d.size - offset) : 0;
+    walk_init(&w, pieces, count);
+    while (*done < size && !err) {
+        size_t n;
+        err = read_run(i, offset + *done, size - *done, &w, &n);
+        *done += n;
+    }
+    return err;
+}
+
+int inode_read(struct inode *i, u64 offset, struct piece *pieces, u32 count, size_t *done)
+{
+    *done = 0;
+    if (i->type == FS_DEV)
+        return -EINVAL;
+    mutex_lock(&i->lock);
+    int err = i->type == FS_DIR ? dir_read(i, offset, pieces, count, done) : read_file(i, offset, pieces, count, done);
+    mutex_unlock(&i->lock);
+    return err;
+}
+
+// Cutting.
+
+// One handle. *more: not finished.
+static int cut_step(struct inode *i, u64 keep, bool *more) REQUIRES(i->lock)
+{
+    struct tx tx;
+    int err = tx_begin(&tx, TREE_CUT_CREDITS + ORPHAN_CREDITS + 1);
+
+    *more = false;
+    if (err)
+        return err;
+    err = inode_prepare(&tx, i);
+    if (!err) {
+        err = tree_cut(&tx, i, keep, more);
+        if (!err && !*more && i->d.nlink > 0)
+            err = orphan_remove(&tx, i);
+        inode_store(&tx, i);
+    }
+    tx_end(&tx);
+    return err;
+}
+
+int inode_cut(struct inode *i, u64 keep)
+{
+    bool more;
+    int err;
+
+    do {
+        err = cut_step(i, keep, &more);
+    } while (!err && more);
+    return err;
+}
+
+// The first handle of making a file smaller: the new size, and as much of the rest as fits.
+static int shrink(struct inode *i, u64 size) REQUIRES(i->lock)
+{
+    struct tx tx;
+    bool more;
+    int err = tx_begin(&tx, TREE_CUT_CREDITS + ORPHAN_CREDITS + 1);
+
+    if (err)
+        return err;
+    err = inode_prepare(&tx, i);
+    if (!err)
+        err = orphan_prepare(&tx, i);
+    if (err) {
+        tx_end(&tx);
+        return err;
+    }
+    err = tree_cut(&tx, i, blocks_of(size), &more);
+    i->d.size = size;
+    inode_modified(i);
+    if (err || more)
+        orphan_add(&tx, i);
+    inode_store(&tx, i);
+    tx_end(&tx);
+    return err || !more ? err : inode_cut(i, blocks_of(size));
+}
+
+// Extending.
+
+/*
+ * Before the file's end moves to somewhere past `from` (at or past the old end): bytes between the old end and `from` must read as zeros. What an
+ * interrupted cut left is freed first; the rest of the last block is cleared in the cache.
+ */
+static int settle_end(struct inode *i) REQUIRES(i->lock)
+{
+    if (i->d.nlink > 0 && inode_is_orphan(i))
+        return inode_cut(i, blocks_of(i->d.size));
+    return 0;
+}
+
+static int clear_tail(struct tx *tx, struct inode *i, u64 from) REQUIRES(i->lock)
+{
+    u32 in = (u32)(i->d.size % FS_BLOCK_SIZE), run;
+    u64 slot;
+    struct buffer *b;
+
+    if (from <= i->d.size || in == 0)
+        return 0;
+    int err = tree_map(i, i->d.size / FS_BLOCK_SIZE, 1, &slot, &run);
+    if (err || !slot || fs_slot_unwritten(slot))
+        return err;
+    err = buf_read(slot, &b);
+    if (err)
+        return err;
+    err = buf_own(b, true);
+    if (!err) {
+        u64 block_end = ROUND_UP(i->d.size, FS_BLOCK_SIZE);
+        memset(buf_data(b) + in, 0, (size_t)(MIN(from, block_end) - i->d.size));
+        buf_dirty(b, i->ino);
+        i->round = tx->round;
+    }
+    buf_put(b);
+    return err;
+}
+
+static int extend(struct inode *i, u64 size) REQUIRES(i->lock)
+{
+    struct tx tx;
+    int err = settle_end(i);
+
+    if (!err)
+        err = tx_begin(&tx, 1);
+    if (err)
+        return err;
+    err = inode_prepare(&tx, i);
+    if (!err)
+        err = clear_tail(&tx, i, size);
+    if (!err) {
+        i->d.size = size;
+        inode_modified(i);
+        inode_store(&tx, i);
+    }
+    tx_end(&tx);
+    return err;
+}
+
+int inode_truncate(struct inode *i, u64 size)
+{
+    int err = check_file(i);
+
+    if (err)
+        return err;
+    if (size > size_max())
+        return -EFBIG;
+    mutex_lock(&i->lock);
+    err = size > i->d.size ? extend(i, size) : shrink(i, size);
+    mutex_unlock(&i->lock);
+    return err;
+}
+
+// Writing through the cache.
+
+// One step of a write: bytes [offset, offset + n) of the file, which begin in block `at` and lie in `count` blocks that are alike.
+struct step {
+    struct tx tx;
+    struct inode *i;
+    struct walk *w;
+    u64 offset;
+    size_t n;
+    u64 at;
+    u64 slot;
+    u32 count;
+};
+
+// The part of the step that lies in its block k.
+static void part_of(const struct step *s, u32 k, u32 *in, u32 *n)
+{
+    u64 begin = (s->at + k) * FS_BLOCK_SIZE, end = begin + FS_BLOCK_SIZE;
+    u64 from = MAX(begin, s->offset), to = MIN(end, s->offset + s->n);
+
+    *in = (u32)(from - begin);
+    *n = (u32)(to - from);
+}
+
+// The step is done up to its block k.
+static void stepped(struct step *s, u32 blocks)
+{
+    u64 end = MIN(s->offset + s->n, (s->at + blocks) * FS_BLOCK_SIZE);
+
+    s->n = (size_t)(end - s->offset);
+    s->i->d.size = MAX(s->i->d.size, end);
+    inode_modified(s->i);
+}
+
+// Change block k, which the file has. Whole blocks need not be read.
+static int overwrite_block(struct step *s, u32 k)
+{
+    u64 block = s->slot + k;
+    struct buffer *b;
+    u32 in, n;
+
+    part_of(s, k, &in, &n);
+    bool whole = n == FS_BLOCK_SIZE;
+    int err = whole ? buf_zeroed(block, &b) : buf_read(block, &b);
+    if (err)
+        return err;
+    err = whole ? 0 : buf_own(b, true);
+    if (!err) {
+        walk_to_memory(s->w, buf_data(b) + in, n);
+        buf_dirty(b, s->i->ino);
+    }
+    buf_put(b);
+    return err;
+}
+
+static int overwrite(struct step *s)
+{
+    u32 k = 0;
+    int err = 0;
+
+    while (k < s->count && !err) {
+        err = overwrite_block(s, k);
+        k += !err;
+    }
+    if (k == 0)
+        return err;
+    stepped(s, k);
+    return 0;
+}
+
+// Fill blocks from `first` on, which nobody sees yet, in the cache. *filled of them are referenced in b.
+static int fill(struct step *s, u64 first, u32 count, struct buffer **b, u32 *filled)
+{
+    for (*filled = 0; *filled < count; ++*filled) {
+        u32 k = *filled, in, n;
+        int err = buf_zeroed(first + k, &b[k]);
+        if (err)
+            return k ? 0 : err;
+        part_of(s, k, &in, &n);
+        walk_to_memory(s->w, buf_data(b[k]) + in, n);
+    }
+    return 0;
+}
+
+static void drop_filled(struct buffer **b, u32 count)
+{
+    for (u32 k = 0; k < count; k++) {
+        buf_forget(b[k]->block);
+        buf_put(b[k]);
+    }
+}
+
+static void dirty_filled(struct buffer **b, u32 count, u64 ino)
+{
+    for (u32 k = 0; k < count; k++) {
+        buf_dirty(b[k], ino);
+        buf_put(b[k]);
+    }
+}
+
+// Fill blocks that the file lacks, or has unwritten.
+static int fill_in(struct step *s) REQUIRES(s->i->lock)
+{
+    struct buffer *b[STEP_MAX];
+    struct inode *i = s->i;
+    bool fresh = s->slot == 0;
+    u64 first = FS_SLOT_BLOCK(s->slot), goal = tree_goal(i, s->at);
+    u32 count = MIN(s->count, tree_reach(i, s->at)), filled = 0;
+    struct leaf leaf;
+    int err = 0;
+
+    if (fresh)
+        err = alloc_reserve(goal, count, NULL, &first, &count);
+    if (err)
+        return err;
+    err = fill(s, first, count, b, &filled);
+    if (!err)
+        err = tree_prepare(&s->tx, i, s->at, first, NULL, &leaf);
+    if (!err && fresh) {
+        err = alloc_commit(&s->tx, first, filled);
+        if (err)
+            tree_release(&leaf);
+    }
+    if (err) {
+        drop_filled(b, filled);
+        if (fresh)
+            alloc_cancel(first, count);
+        return err;
+    }
+    if (fresh && filled < count)
+        alloc_cancel(first + filled, count - filled);
+    tree_assign(i, &leaf, first, filled);
+    dirty_filled(b, filled, i->ino);
+    stepped(s, filled);
+    return 0;
+}
+
+static int write_step(struct step *s) REQUIRES(s->i->lock)
+{
+    struct inode *i = s->i;
+    u32 blocks = MIN(blocks_touched(s->offset, s->n), STEP_MAX);
+    struct buffer *first;
+
+    s->at = s->offset / FS_BLOCK_SIZE;
+    int err = tree_map(i, s->at, blocks, &s->slot, &s->count);
+    if (err)
+        return err;
+    bool owned = s->slot && !fs_slot_unwritten(s->slot);
+    // What must be read is read before the handle begins.
+    if (owned && s->offset % FS_BLOCK_SIZE) {
+        err = buf_read(s->slot, &first);
+        if (err)
+            return err;
+        buf_put(first);
+    }
+    err = tx_begin(&s->tx, WRITE_CREDITS);
+    if (err)
+        return err;
+    err = inode_prepare(&s->tx, i);
+    if (!err)
+        err = clear_tail(&s->tx, i, s->offset);
+    if (!err) {
+        err = owned ? overwrite(s) : fill_in(s);
+        // Also after an error: index blocks may have been made.
+        inode_store(&s->tx, i);
+    }
+    i->buffered = true;
+    tx_end(&s->tx);
+    return err;
+}
+
+// Don't let dirty data fill the memory.
+static int throttle(void)
+{
+    u32 dirty = cache_dirty_count(), limit = cache_dirty_limit();
+
+    if (dirty > limit)
+        return journal_commit(journal_round());
+    if (dirty > limit / 2)
+        journal_hurry();
+    return 0;
+}
+
+static int write_file(struct inode *i, u64 offset, struct walk *w, size_t size, size_t *done) REQUIRES(i->lock)
+{
+    u32 attempts = 0;
+    int err = offset > i->d.size || size > i->d.size - offset ? settle_end(i) : 0;
+
+    while (!err && *done < size) {
+        struct walk before = *w;
+        struct step s = {.i = i, .w = w, .offset = offset + *done, .n = size - *done};
+        err = throttle();
+        if (!err)
+            err = write_step(&s);
+        if (!err) {
+            *done += s.n;
+            continue;
+        }
+        *w = before;
+        if (err == -ENOSPC && attempts++ < RETRIES && alloc_reclaim())
+            err = 0;
+    }
+    return err;
+}
+
+int inode_write(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done)
+{
+    size_t size = pieces_size(pieces, count);
+    struct walk w;
+    int err = check_file(i);
+
+    *done = 0;
+    if (err)
+        return err;
+    if (offset > size_max() || size > size_max() - offset)
+        return -EFBIG;
+    walk_init(&w, pieces, count);
+    mutex_lock(&i->lock);
+    err = write_file(i, offset, &w, size, done);
+    mutex_unlock(&i->lock);
+    return err;
+}
+
+// Whole frames.
+
+// Take a run of blocks into frames: cached ones are copied, the others read.
+static void read_blocks(struct io_stream *io, u64 block, struct frame **frames, u32 count)
+{
+    for (u32 k = 0; k < count; k++) {
+        struct buffer *b = buf_cached(block + k);
+        if (!b) {
+            io_add(io, block + k, frames[k]);
+            continue;
+        }
+        frame_copy(frames[k], b->frame);
+        buf_put(b);
+    }
+}
+
+static void clear_frames(struct frame **frames, u32 count)
+{
+    for (u32 k = 0; k < count; k++)
+        memset(frame_data(frames[k]), 0, FS_BLOCK_SIZE);
+}
+
+static int read_frames(struct inode *i, u64 at, struct frame **frames, u32 count, struct io_stream *io) REQUIRES(i->lock)
+{
+    u64 end = blocks_of(i->d.size);
+
+    for (u32 k = 0, run; k < count; k += run) {
+        u64 slot = 0;
+        run = count - k;
+        int err = at + k < end ? tree_map(i, at + k, (u32)MIN(run, end - at - k), &slot, &run) : 0;
+        if (err)
+            return err;
+        if (!slot || fs_slot_unwritten(slot))
+            clear_frames(frames + k, run);
+        else
+            read_blocks(io, slot, frames + k, run);
+    }
+    return 0;
+}
+
+// What is past the file's end reads as zeros.
+static void clear_past_end(struct inode *i, u64 offset, struct frame **frames, u32 count) REQUIRES(i->lock)
+{
+    u64 size = i->d.size;
+    u32 in = (u32)(size % FS_BLOCK_SIZE);
+
+    if (in && size > offset && (size - offset) / FS_BLOCK_SIZE < count)
+        memset((u8 *)frame_data(frames[(size - offset) / FS_BLOCK_SIZE]) + in, 0, FS_BLOCK_SIZE - in);
+}
+
+int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 count)
+{
+    struct io_stream io;
+    int err = check_file(i);
+
+    if (err)
+        return err;
+    if (offset % FS_BLOCK_SIZE)
+        return -EINVAL;
+    struct io_slot *slots = kmalloc(IO_SLOTS * sizeof(*slots));
+    if (!slots)
+        return -ENOMEM;
+    io_begin(&io, fs_disk(), DISK_READ, slots, NULL, NULL);
+    mutex_lock(&i->lock);
+    err = read_frames(i, offset / FS_BLOCK_SIZE, frames, count, &io);
+    int io_err = io_end(&io);
+    if (!err)
+        err = io_err;
+    if (!err)
+        clear_past_end(i, offset, frames, count);
+    mutex_unlock(&i->lock);
+    kfree(slots);
+    return err;
+}
+
+// A run of a direct write.
+struct run {
+    u64 at;      // in the file
+    u64 slot;    // as it is in the tree: a hole, unwritten, or written
+    u64 block;   // on the disk
+    u32 count;
+    u32 mapped;  // blocks that the tree already shows
+};
+
+struct direct {
+    struct inode *i;
+    struct run runs[DIRECT_RUNS];
+    u32 count;
+    struct io_slot *slots;
+};
+
+static bool run_is_fresh(const struct run *r)
+{
+    return r->slot == 0;
+}
+
+// Reserve, or find, blocks for `count` frames at `at`, as many as one round takes. -ENOSPC with some runs found is no error yet.
+static int plan(struct direct *d, u64 at, u32 count) REQUIRES(d->i->lock)
+{
+    u32 left = MIN(count, DIRECT_MAX);
+    u64 goal = tree_goal(d->i, at);
+
+    d->count = 0;
+    while (left > 0 && d->count < DIRECT_RUNS) {
+        struct run *r = &d->runs[d->count];
+        *r = (struct run){.at = at};
+        int err = tree_map(d->i, at, left, &r->slot, &r->count);
+        r->block = FS_SLOT_BLOCK(r->slot);
+        if (!err && run_is_fresh(r))
+            err = alloc_reserve(goal, r->count, NULL, &r->block, &r->count);
+        if (err)
+            return err == -ENOSPC && d->count ? 0 : err;
+        goal = r->block + r->count;
+        at += r->count;
+        left -= r->count;
+        d->count++;
+    }
+    return 0;
+}
+
+static int transfer(struct direct *d, struct frame **frames)
+{
+    struct io_stream io;
+
+    io_begin(&io, fs_disk(), DISK_WRITE, d->slots, NULL, NULL);
+    for (u32 n = 0; n < d->count; n++) {
+        for (u32 k = 0; k < d->runs[n].count; k++) {
+            buf_bypass(d->runs[n].block + k);
+            io_add(&io, d->runs[n].block + k, *frames++);
+        }
+    }
+    int err = io_end(&io);
+    journal_data_written();
+    return err;
+}
+
+// Show a part of a run in the tree, as much as one leaf holds.
+static int map_part(struct inode *i, struct run *r) REQUIRES(i->lock)
+{
+    u64 at = r->at + r->mapped, block = r->block + r->mapped;
+    bool written = r->slot && !fs_slot_unwritten(r->slot);
+    u32 n = written ? r->count - r->mapped : MIN(r->count - r->mapped, tree_reach(i, at));
+    struct leaf leaf;
+    struct tx tx;
+    int err = tx_begin(&tx, WRITE_CREDITS);
+
+    if (err)
+        return err;
+    err = inode_prepare(&tx, i);
+    if (!err)
+        err = clear_tail(&tx, i, at * FS_BLOCK_SIZE);
+    if (err) {
+        tx_end(&tx);
+        return err;
+    }
+    if (!written) {
+        err = tree_prepare(&tx, i, at, block, NULL, &leaf);
+        if (!err && run_is_fresh(r)) {
+            err = alloc_commit(&tx, block, n);
+            if (err)
+                tree_release(&leaf);
+        }
+        if (!err)
+            tree_assign(i, &leaf, block, n);
+    }
+    if (!err) {
+        r->mapped += n;
+        i->d.size = MAX(i->d.size, (at + n) * FS_BLOCK_SIZE);
+        inode_modified(i);
+    }
+    inode_store(&tx, i);
+    tx_end(&tx);
+    return err;
+}
+
+// Give back what was reserved and isn't shown.
+static void cancel_runs(struct direct *d)
+{
+    for (u32 n = 0; n < d->count; n++) {
+        struct run *r = &d->runs[n];
+        if (run_is_fresh(r) && r->mapped < r->count)
+            alloc_cancel(r->block + r->mapped, r->count - r->mapped);
+    }
+}
+
+static int map_runs(struct direct *d) REQUIRES(d->i->lock)
+{
+    u32 attempts = 0;
+
+    for (u32 n = 0; n < d->count; n++) {
+        while (d->runs[n].mapped < d->runs[n].count) {
+            int err = map_part(d->i, &d->runs[n]);
+            if (err == -ENOSPC && attempts++ < RETRIES && alloc_reclaim())
+                err = 0;
+            if (err)
+                return err;
+        }
+    }
+    return 0;
+}
+
+static int write_frames(struct direct *d, u64 at, struct frame **frames, u32 count) REQUIRES(d->i->lock)
+{
+    u32 attempts = 0;
+
+    while (count > 0) {
+        int err = plan(d, at, count);
+        if (!err)
+            err = transfer(d, frames);
+        if (!err)
+            err = map_runs(d);
+        if (err)
+            cancel_runs(d);
+        if (err == -ENOSPC && attempts++ < RETRIES && alloc_reclaim())
+            continue;
+        if (err)
+            return err;
+        for (u32 n = 0; n < d->count; n++) {
+            at += d->runs[n].count;
+            frames += d->runs[n].count;
+            count -= d->runs[n].count;
+        }
+    }
+    return 0;
+}
+
+int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 count)
+{
+    int err = check_file(i);
+
+    if (err)
+        return err;
+    if (offset % FS_BLOCK_SIZE)
+        return -EINVAL;
+    if (offset > size_max() || count > (size_max() - offset) / FS_BLOCK_SIZE)
+        return -EFBIG;
+    if (journal_failed())
+        return -EROFS;
+    struct direct *d = kzalloc(sizeof(*d));
+    if (!d)
+        return -ENOMEM;
+    d->i = i;
+    d->slots = kmalloc(IO_SLOTS * sizeof(*d->slots));
+    if (d->slots) {
+        mutex_lock(&i->lock);
+        err = settle_end(i);
+        if (!err)
+            err = write_frames(d, offset / FS_BLOCK_SIZE, frames, count);
+        mutex_unlock(&i->lock);
+    } else {
+        err = -ENOMEM;
+    }
+    kfree(d->slots);
+    kfree(d);
+    return err;
+}
+
+// Preallocation.
+
+// Holes in the first `blocks` blocks.
+static int count_holes(struct inode *i, u64 blocks, u64 *holes) REQUIRES(i->lock)
+{
+    *holes = 0;
+    for (u64 at = 0; at < blocks;) {
+        u64 slot;
+        u32 run;
+        int err = tree_map(i, at, (u32)MIN(blocks - at, UINT32_MAX), &slot, &run);
+        if (err)
+            return err;
+        if (!slot)
+            *holes += run;
+        at += run;
+    }
+    return 0;
+}
+
+// Index blocks that a file of so many blocks can have at most, those of growing included.
+static u64 index_blocks(u64 blocks)
+{
+    u64 n = FS_MAX_HEIGHT;
+
+    for (u32 level = 0; level < FS_MAX_HEIGHT; level++) {
+        blocks = DIV_ROUND_UP(blocks, FS_SLOTS_PER_BLOCK);
+        n += blocks;
+    }
+    return n;
+}
+
+// Give the hole of up to `max` blocks at `at` unwritten blocks, as many as one handle can. *n: how many.
+static int preallocate_part(struct inode *i, u64 at, u32 max, u64 *claim, u32 *n) REQUIRES(i->lock)
+{
+    u64 goal = tree_goal(i, at), block;
+    u32 want = MIN(max, tree_reach(i, at));
+    struct leaf leaf;
+    struct tx tx;
+    int err = tx_begin(&tx, WRITE_CREDITS);
+
+    if (err)
+        return err;
+    err = inode_prepare(&tx, i);
+    if (err) {
+        tx_end(&tx);
+        return err;
+    }
+    err = tree_prepare(&tx, i, at, goal, claim, &leaf);
+    if (!err) {
+        err = alloc_blocks(&tx, goal, want, claim, &block, n);
+        if (!err)
+            tree_assign(i, &leaf, block | FS_SLOT_UNWRITTEN, *n);
+        else
+            tree_release(&leaf);
+    }
+    inode_store(&tx, i);
+    tx_end(&tx);
+    return err;
+}
+
+static int preallocate(struct inode *i, u64 blocks, u64 *claim) REQUIRES(i->lock)
+{
+    for (u64 at = 0; at < blocks;) {
+        u64 slot;
+        u32 run;
+        int err = tree_map(i, at, (u32)MIN(blocks - at, UINT32_MAX), &slot, &run);
+        if (!err && !slot)
+            err = preallocate_part(i, at, run, claim, &run);
+        if (err)
+            return err;
+        at += run;
+    }
+    return 0;
+}
+
+// Put aside all that will be needed, so that the disk can't fill up in the middle.
+static int claim_for(u64 holes, u64 blocks, u64 *claim)
+{
+    *claim = holes + index_blocks(blocks);
+    int err = alloc_claim(*claim);
+    if (err && alloc_reclaim())
+        err = alloc_claim(*claim);
+    return err;
+}
+
+int inode_preallocate(struct inode *i, u64 size)
+{
+    u64 blocks = blocks_of(size), holes, claim;
+    int err = check_file(i);
+
+    if (err)
+        return err;
+    if (size > size_max())
+        return -EFBIG;
+    mutex_lock(&i->lock);
+    err = settle_end(i);
+    if (!err)
+        err = count_holes(i, blocks, &holes);
+    if (!err && holes > 0) {
+        err = claim_for(holes, blocks, &claim);
+        if (!err) {
+            err = preallocate(i, blocks, &claim);
+            alloc_unclaim(claim);
+        }
+    }
+    mutex_unlock(&i->lock);
+    return err;
+}
+
+int inode_sync(struct inode *i)
+{
+    mutex_lock(&i->lock);
+    u64 round = i->round;
+    i->buffered = false;
+    mutex_unlock(&i->lock);
+    int err = inode_commit(i, round);
+    if (err) {
+        mutex_lock(&i->lock);
+        i->buffered = true;
+        mutex_unlock(&i->lock);
+    }
+    return err;
+}
