@@ -259,7 +259,6 @@ int inode_truncate(struct inode *i, u64 size)
 // One step of a write: bytes [offset, offset + n) of the file, which begin in block `at` and lie in `count` blocks that are alike.
 struct step {
     struct tx tx;
-    struct inode *i;
     struct walk *w;
     u64 offset;
     size_t n;
@@ -279,17 +278,17 @@ static void part_of(const struct step *s, u32 k, u32 *in, u32 *n)
 }
 
 // The step is done up to its block k.
-static void stepped(struct step *s, u32 blocks)
+static void stepped(struct inode *i, struct step *s, u32 blocks) REQUIRES(i->lock)
 {
     u64 end = MIN(s->offset + s->n, (s->at + blocks) * FS_BLOCK_SIZE);
 
     s->n = (size_t)(end - s->offset);
-    s->i->d.size = MAX(s->i->d.size, end);
-    inode_modified(s->i);
+    i->d.size = MAX(i->d.size, end);
+    inode_modified(i);
 }
 
 // Change block k, which the file has. Whole blocks need not be read.
-static int overwrite_block(struct step *s, u32 k)
+static int overwrite_block(struct inode *i, struct step *s, u32 k) REQUIRES(i->lock)
 {
     u64 block = s->slot + k;
     struct buffer *b;
@@ -303,24 +302,24 @@ static int overwrite_block(struct step *s, u32 k)
     err = whole ? 0 : buf_own(b, true);
     if (!err) {
         walk_to_memory(s->w, buf_data(b) + in, n);
-        buf_dirty(b, s->i->ino);
+        buf_dirty(b, i->ino);
     }
     buf_put(b);
     return err;
 }
 
-static int overwrite(struct step *s)
+static int overwrite(struct inode *i, struct step *s) REQUIRES(i->lock)
 {
     u32 k = 0;
     int err = 0;
 
     while (k < s->count && !err) {
-        err = overwrite_block(s, k);
+        err = overwrite_block(i, s, k);
         k += !err;
     }
     if (k == 0)
         return err;
-    stepped(s, k);
+    stepped(i, s, k);
     return 0;
 }
 
@@ -355,10 +354,9 @@ static void dirty_filled(struct buffer **b, u32 count, u64 ino)
 }
 
 // Fill blocks that the file lacks, or has unwritten.
-static int fill_in(struct step *s) REQUIRES(s->i->lock)
+static int fill_in(struct inode *i, struct step *s) REQUIRES(i->lock)
 {
     struct buffer *b[STEP_MAX];
-    struct inode *i = s->i;
     bool fresh = s->slot == 0;
     u64 first = FS_SLOT_BLOCK(s->slot), goal = tree_goal(i, s->at);
     u32 count = MIN(s->count, tree_reach(i, s->at)), filled = 0;
@@ -387,13 +385,12 @@ static int fill_in(struct step *s) REQUIRES(s->i->lock)
         alloc_cancel(first + filled, count - filled);
     tree_assign(i, &leaf, first, filled);
     dirty_filled(b, filled, i->ino);
-    stepped(s, filled);
+    stepped(i, s, filled);
     return 0;
 }
 
-static int write_step(struct step *s) REQUIRES(s->i->lock)
+static int write_step(struct inode *i, struct step *s) REQUIRES(i->lock)
 {
-    struct inode *i = s->i;
     u32 blocks = MIN(blocks_touched(s->offset, s->n), STEP_MAX);
     struct buffer *first;
 
@@ -416,7 +413,7 @@ static int write_step(struct step *s) REQUIRES(s->i->lock)
     if (!err)
         err = clear_tail(&s->tx, i, s->offset);
     if (!err) {
-        err = owned ? overwrite(s) : fill_in(s);
+        err = owned ? overwrite(i, s) : fill_in(i, s);
         // Also after an error: index blocks may have been made.
         inode_store(&s->tx, i);
     }
@@ -444,10 +441,10 @@ static int write_file(struct inode *i, u64 offset, struct walk *w, size_t size, 
 
     while (!err && *done < size) {
         struct walk before = *w;
-        struct step s = {.i = i, .w = w, .offset = offset + *done, .n = size - *done};
+        struct step s = {.w = w, .offset = offset + *done, .n = size - *done};
         err = throttle();
         if (!err)
-            err = write_step(&s);
+            err = write_step(i, &s);
         if (!err) {
             *done += s.n;
             continue;
@@ -459,7 +456,8 @@ static int write_file(struct inode *i, u64 offset, struct walk *w, size_t size, 
     return err;
 }
 
-int inode_write(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done)
+// offset NULL: at `at`; otherwise at the end, which is told.
+static int write_at(struct inode *i, u64 at, const struct piece *pieces, u32 count, u64 *offset, size_t *done)
 {
     size_t size = pieces_size(pieces, count);
     struct walk w;
@@ -468,13 +466,26 @@ int inode_write(struct inode *i, u64 offset, const struct piece *pieces, u32 cou
     *done = 0;
     if (err)
         return err;
-    if (offset > size_max() || size > size_max() - offset)
-        return -EFBIG;
     walk_init(&w, pieces, count);
     mutex_lock(&i->lock);
-    err = write_file(i, offset, &w, size, done);
+    if (offset)
+        *offset = at = i->d.size;
+    if (at > size_max() || size > size_max() - at)
+        err = -EFBIG;
+    else
+        err = write_file(i, at, &w, size, done);
     mutex_unlock(&i->lock);
     return err;
+}
+
+int inode_write(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done)
+{
+    return write_at(i, offset, pieces, count, NULL, done);
+}
+
+int inode_append(struct inode *i, const struct piece *pieces, u32 count, u64 *offset, size_t *done)
+{
+    return write_at(i, 0, pieces, count, offset, done);
 }
 
 // Whole frames.
@@ -562,7 +573,6 @@ struct run {
 };
 
 struct direct {
-    struct inode *i;
     struct run runs[DIRECT_RUNS];
     u32 count;
     struct io_slot *slots;
@@ -574,16 +584,16 @@ static bool run_is_fresh(const struct run *r)
 }
 
 // Reserve, or find, blocks for `count` frames at `at`, as many as one round takes. -ENOSPC with some runs found is no error yet.
-static int plan(struct direct *d, u64 at, u32 count) REQUIRES(d->i->lock)
+static int plan(struct inode *i, struct direct *d, u64 at, u32 count) REQUIRES(i->lock)
 {
     u32 left = MIN(count, DIRECT_MAX);
-    u64 goal = tree_goal(d->i, at);
+    u64 goal = tree_goal(i, at);
 
     d->count = 0;
     while (left > 0 && d->count < DIRECT_RUNS) {
         struct run *r = &d->runs[d->count];
         *r = (struct run){.at = at};
-        int err = tree_map(d->i, at, left, &r->slot, &r->count);
+        int err = tree_map(i, at, left, &r->slot, &r->count);
         r->block = FS_SLOT_BLOCK(r->slot);
         if (!err && run_is_fresh(r))
             err = alloc_reserve(goal, r->count, NULL, &r->block, &r->count);
@@ -662,13 +672,13 @@ static void cancel_runs(struct direct *d)
     }
 }
 
-static int map_runs(struct direct *d) REQUIRES(d->i->lock)
+static int map_runs(struct inode *i, struct direct *d) REQUIRES(i->lock)
 {
     u32 attempts = 0;
 
     for (u32 n = 0; n < d->count; n++) {
         while (d->runs[n].mapped < d->runs[n].count) {
-            int err = map_part(d->i, &d->runs[n]);
+            int err = map_part(i, &d->runs[n]);
             if (err == -ENOSPC && attempts++ < RETRIES && alloc_reclaim())
                 err = 0;
             if (err)
@@ -678,16 +688,17 @@ static int map_runs(struct direct *d) REQUIRES(d->i->lock)
     return 0;
 }
 
-static int write_frames(struct direct *d, u64 at, struct frame **frames, u32 count) REQUIRES(d->i->lock)
+static int write_frames(struct inode *i, struct direct *d, u64 at, struct frame **frames, u32 count)
+    REQUIRES(i->lock)
 {
     u32 attempts = 0;
 
     while (count > 0) {
-        int err = plan(d, at, count);
+        int err = plan(i, d, at, count);
         if (!err)
             err = transfer(d, frames);
         if (!err)
-            err = map_runs(d);
+            err = map_runs(i, d);
         if (err)
             cancel_runs(d);
         if (err == -ENOSPC && attempts++ < RETRIES && alloc_reclaim())
@@ -718,13 +729,12 @@ int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 c
     struct direct *d = kzalloc(sizeof(*d));
     if (!d)
         return -ENOMEM;
-    d->i = i;
     d->slots = kmalloc(IO_SLOTS * sizeof(*d->slots));
     if (d->slots) {
         mutex_lock(&i->lock);
         err = settle_end(i);
         if (!err)
-            err = write_frames(d, offset / FS_BLOCK_SIZE, frames, count);
+            err = write_frames(i, d, offset / FS_BLOCK_SIZE, frames, count);
         mutex_unlock(&i->lock);
     } else {
         err = -ENOMEM;

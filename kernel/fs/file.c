@@ -19,7 +19,7 @@
 struct file {
     _Atomic u32 refs;
     enum file_kind kind;  // constant once it has a meaning; 0 before
-    u32 flags;            // O_*; constant
+    u32 flags;            // access and O_APPEND; constant
     struct inode *inode;  // its reference; NULL for pipes
     const struct chardev *device;
     struct pipe *pipe;
@@ -33,12 +33,12 @@ static _Atomic u32 live;
 
 static bool may_read(const struct file *f)
 {
-    return (f->flags & (O_WRONLY | O_RDWR)) != O_WRONLY;
+    return (f->flags & FILE_ACCESS) != O_WRONLY;
 }
 
 static bool may_write(const struct file *f)
 {
-    return f->flags & (O_WRONLY | O_RDWR);
+    return f->flags & FILE_ACCESS;
 }
 
 int file_create(u32 flags, const char *name, struct file **out)
@@ -56,7 +56,7 @@ int file_create(u32 flags, const char *name, struct file **out)
         return -ENOMEM;
     }
     f->refs = 1;
-    f->flags = flags;
+    f->flags = flags & (FILE_ACCESS | O_APPEND);
     f->name = text;
     mutex_init(&f->lock, "file", RANK_FILE);
     *out = f;
@@ -311,7 +311,7 @@ int file_import(const struct x_file *x, const char *name, struct file **out)
         return -ENOTSUP;
     if (x->kind != FILE_INODE && x->kind != FILE_DEVICE)
         return -EINVAL;
-    if ((x->flags & ~FILE_FLAGS) || (x->flags & (O_WRONLY | O_RDWR)) == (O_WRONLY | O_RDWR) || x->offset > INT64_MAX)
+    if ((x->flags & ~FILE_FLAGS) || (x->flags & FILE_ACCESS) == FILE_ACCESS || x->offset > INT64_MAX)
         return -EINVAL;
     int err = file_create(x->flags, name, &f);
     if (err)

@@ -2,6 +2,10 @@
 #pragma once
 
 #include <fs/file.h>
+#include <uapi/fcntl.h>
+
+#define FILE_ACCESS (O_WRONLY | O_RDWR)
+#define FILE_FLAGS  (FILE_ACCESS | O_CREATE | O_TRUNC | O_APPEND)
 
 /* One that refers to nothing yet; give it a meaning by file_attach(), or file_put() it. -ENFILE, -ENOMEM. */
 MUST_CHECK int file_create(u32 flags, const char *name, struct file **out);

@@ -107,5 +107,8 @@ u64 inodes_free_count(void);
 /* Lock two inodes that are no directories. */
 void inode_lock_pair(struct inode *a, struct inode *b);
 
+/* Write at the file's end, wherever that is now: *offset. As inode_write(). */
+MUST_CHECK int inode_append(struct inode *i, const struct piece *pieces, u32 count, u64 *offset, size_t *done);
+
 /* The part of a file's life that is data.c's: give back all blocks past `keep`, in handles of its own. */
 MUST_CHECK int inode_cut(struct inode *i, u64 keep) REQUIRES(i->lock);

@@ -6,6 +6,7 @@
 #include <base/crc32c.h>
 #include <base/string.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void inode_change(const char *path, void (*change)(struct fs_inode *, const struct fs_super *))
@@ -339,7 +340,7 @@ static void wiped_bitmaps_are_made_anew(void **state)
 
 static struct fs_dirent entry(u64 ino, u8 type, const char *name)
 {
-    struct fs_dirent d = {.ino = ino, .type = type, .len = (u8)strlen(name)};
+    struct fs_dirent d = { .ino = ino, .type = type, .len = (u8)strlen(name) };
 
     memcpy(d.name, name, d.len);
     return d;
@@ -528,6 +529,50 @@ static void a_directory_without_its_first_block_gets_one(void **state)
     disk_expect_file(lost_path(e, "/f/deep.txt"), 4, "deep", 4);
 }
 
+static void an_unwritten_block_of_a_directory_holds_no_entries(void **state)
+{
+    inode_change("/d", unwritten_first_block);
+    disk_expect_repair("(/d): slot 0 is not '.'");
+    assert_false(disk_exists("/d/n0"));
+    assert_true(disk_exists("/d/n99"));
+}
+
+static void twenty_blocks(struct fs_inode *i, const struct fs_super *s)
+{
+    i->size = FS_ROOT_SLOTS * FS_BLOCK_SIZE;
+}
+
+static void lost_and_found_grows_beyond_its_root_slots(void **state)
+{
+    struct mkfs_result result;
+    struct tree tree;
+    char name[32];
+
+    // 126 files fill the first block of lost+found; holes up to its twentieth have no free slots that are there.
+    mkdir(disk_host_path("lost+found"), 0755);
+    for (u32 k = 0; k < FS_DIRENTS_PER_BLOCK - 2; k++) {
+        snprintf(name, sizeof name, "lost+found/f%u", k);
+        disk_host_file(name, "full", 4);
+    }
+    tree_init(&tree, false);
+    assert_true(tree_add(&tree, disk_host_path("lost+found")) && tree_add(&tree, disk_host_path("small.txt")));
+    assert_true(mkfs_write(&tree, disk_image_path(), DISK_SIZE, 0, 0, &result));
+    tree_release(&tree);
+    inode_change("/lost+found", twenty_blocks);
+    disk_expect_clean();
+
+    u64 ino = ino_of("/small.txt");
+    entry_write("/", slot_of("/", "small.txt"), entry(0, 0, ""));
+    disk_expect_repair("no name leads to it");
+    disk_expect_file(lost_path(ino, ""), 10, "ten bytes\n", 10);
+    disk_expect_file("/lost+found/f125", 4, "full", 4);
+    struct image *img = disk_open();
+    struct fs_inode i;
+    disk_find(img, "/lost+found", &i);
+    assert_int_equal(i.height, 1);
+    disk_close(img);
+}
+
 static void many_lost_files_are_all_found(void **state)
 {
     struct image *img = disk_open();
@@ -542,7 +587,7 @@ static void many_lost_files_are_all_found(void **state)
     char *text;
     struct fsck_result r = disk_fsck(false, &text);
     free(text);
-    assert_int_equal(r.inodes_used, 210 + 1); // and lost+found
+    assert_int_equal(r.inodes_used, 210 + 1);  // and lost+found
 }
 
 // Orphans.
@@ -681,12 +726,12 @@ static void scribe_block(struct scribe *w, const u8 *block)
 // A transaction that fills `count` blocks from `home` on with the byte `fill`; a descriptor for each `per` of them.
 static void scribe_transaction(struct scribe *w, u64 sequence, u64 home, u32 count, u32 per, u8 fill)
 {
-    struct fs_commit commit = {.sequence = sequence, .blocks = count};
+    struct fs_commit commit = { .sequence = sequence, .blocks = count };
     u8 block[FS_BLOCK_SIZE], contents[FS_BLOCK_SIZE];
 
     memset(contents, fill, sizeof contents);
     for (u32 done = 0; done < count;) {
-        struct fs_descriptor d = {.sequence = sequence, .count = MIN(per, count - done)};
+        struct fs_descriptor d = { .sequence = sequence, .count = MIN(per, count - done) };
         for (u32 k = 0; k < d.count; k++)
             d.home[k] = home + done + k;
         fs_descriptor_encode(&d, block);
@@ -705,7 +750,7 @@ static void head_write(struct image *img, u64 sequence, u64 start)
 {
     u8 block[FS_BLOCK_SIZE];
 
-    fs_journal_head_encode(&(struct fs_journal_head){sequence, start}, block);
+    fs_journal_head_encode(&(struct fs_journal_head){ sequence, start }, block);
     image_write(img, img->super.journal_start, block);
 }
 
@@ -738,7 +783,7 @@ static u64 head_sequence(void)
 
 static void transactions_are_replayed_in_order(void **state)
 {
-    struct scribe w = {disk_open(), 0};
+    struct scribe w = { disk_open(), 0 };
     char *text;
 
     scribe_transaction(&w, 1, HOME, 3, 480, 0x11);
@@ -761,7 +806,7 @@ static void transactions_are_replayed_in_order(void **state)
 static void a_transaction_may_have_several_descriptors_and_wrap_around(void **state)
 {
     struct image *img = disk_open();
-    struct scribe w = {img, img->super.journal_blocks - 4};
+    struct scribe w = { img, img->super.journal_blocks - 4 };
 
     head_write(img, 900, w.position);
     scribe_transaction(&w, 900, HOME, 7, 2, 0x33);
@@ -776,7 +821,7 @@ static void a_transaction_may_fill_the_ring(void **state)
 {
     struct image *img = disk_open();
     u64 ring = img->super.journal_blocks - 1;
-    struct scribe w = {img, 20};
+    struct scribe w = { img, 20 };
 
     head_write(img, 5, w.position);
     // Descriptor, contents and commit take the whole ring; what follows it would be the same descriptor again.
@@ -788,21 +833,21 @@ static void a_transaction_may_fill_the_ring(void **state)
 
 struct spoil {
     const char *what;
-    u32 block, at; // position in the ring, offset
+    u32 block, at;  // position in the ring, offset
 };
 
 static void a_damaged_transaction_ends_the_log(void **state)
 {
     static const struct spoil spoils[] = {
-        {"descriptor", 4, 30},
-        {"contents", 5, 4000},
-        {"commit", 6, 24},
-        {"commit's magic", 6, 0},
+        { "descriptor", 4, 30 },
+        { "contents", 5, 4000 },
+        { "commit", 6, 24 },
+        { "commit's magic", 6, 0 },
     };
 
     for (size_t k = 0; k < ARRAY_SIZE(spoils); k++) {
         disk_setup(NULL);
-        struct scribe w = {disk_open(), 0};
+        struct scribe w = { disk_open(), 0 };
         scribe_transaction(&w, 1, HOME, 2, 480, 0x11);
         scribe_transaction(&w, 2, HOME + 1, 1, 480, 0x22);
         scribe_transaction(&w, 3, HOME + 2, 1, 480, 0x33);
@@ -814,20 +859,51 @@ static void a_damaged_transaction_ends_the_log(void **state)
     }
 }
 
+// Transaction number `descriptor` whose commit block is that of number `commit`.
+static void sequences_mix(u64 descriptor, u64 commit)
+{
+    struct image *img = disk_open();
+    struct scribe w = { img, 0 };
+    u8 block[FS_BLOCK_SIZE];
+
+    scribe_transaction(&w, commit, HOME, 1, 480, 0x11);
+    image_read(img, img->super.journal_start + 1 + 2, block);
+    w.position = 0;
+    scribe_transaction(&w, descriptor, HOME, 1, 480, 0x11);
+    image_write(img, img->super.journal_start + 1 + 2, block);
+    disk_close(img);
+}
+
 static void transactions_of_another_sequence_are_not_replayed(void **state)
 {
-    struct scribe w = {disk_open(), 0};
+    static const u64 mixes[][2] = { { 2, 2 }, { 1, 2 }, { 2, 1 } };
 
-    scribe_transaction(&w, 2, HOME, 1, 480, 0x11);
-    disk_close(w.img);
+    for (size_t k = 0; k < ARRAY_SIZE(mixes); k++) {
+        disk_setup(NULL);
+        sequences_mix(mixes[k][0], mixes[k][1]);
+        expect_home(HOME, 0);
+    }
+}
+
+static void a_ring_full_of_descriptors_is_read_only_once(void **state)
+{
+    struct image *img = disk_open();
+    struct fs_descriptor d = { .sequence = 1, .count = 1, .home = { HOME } };
+    struct scribe w = { img, 0 };
+    u8 block[FS_BLOCK_SIZE];
+
+    fs_descriptor_encode(&d, block);
+    for (u64 k = 0; k < img->super.journal_blocks - 1; k++)
+        scribe_block(&w, block);
+    disk_close(img);
     expect_home(HOME, 0);
 }
 
 static void a_commit_of_another_count_is_not_believed(void **state)
 {
     struct image *img = disk_open();
-    struct fs_commit lie = {.sequence = 1, .blocks = 2};
-    struct scribe w = {img, 0};
+    struct fs_commit lie = { .sequence = 1, .blocks = 2 };
+    struct scribe w = { img, 0 };
     u8 block[FS_BLOCK_SIZE];
 
     scribe_transaction(&w, 1, HOME, 1, 480, 0x11);
@@ -841,7 +917,7 @@ static void a_commit_of_another_count_is_not_believed(void **state)
 
 static void a_bad_journal_head_is_replaced_by_one_beyond_all_that_is_there(void **state)
 {
-    struct scribe w = {disk_open(), 0};
+    struct scribe w = { disk_open(), 0 };
 
     scribe_transaction(&w, 1, HOME, 1, 480, 0x11);
     scribe_transaction(&w, 41, HOME, 1, 480, 0x11);
@@ -855,7 +931,7 @@ static void a_bad_journal_head_is_replaced_by_one_beyond_all_that_is_there(void 
 static void repairs_see_what_the_journal_brings(void **state)
 {
     struct image *img = disk_open();
-    struct scribe w = {img, 0};
+    struct scribe w = { img, 0 };
 
     // The transaction wipes the block bitmap: an error that is only in the journal.
     scribe_transaction(&w, 1, img->super.block_bitmap_start, 1, 480, 0);
@@ -972,6 +1048,8 @@ int main(void)
         ON_DISK(a_root_that_is_no_directory_is_made_anew),
         ON_DISK(a_destroyed_root_is_made_anew),
         ON_DISK(a_directory_without_its_first_block_gets_one),
+        ON_DISK(an_unwritten_block_of_a_directory_holds_no_entries),
+        ON_DISK(lost_and_found_grows_beyond_its_root_slots),
         ON_DISK(many_lost_files_are_all_found),
         ON_DISK(orphans_are_in_order_and_freed_by_a_repair),
         ON_DISK(a_list_of_orphans_that_bites_its_tail_is_cut),
@@ -985,6 +1063,7 @@ int main(void)
         ON_DISK(a_transaction_may_fill_the_ring),
         ON_DISK(a_damaged_transaction_ends_the_log),
         ON_DISK(transactions_of_another_sequence_are_not_replayed),
+        ON_DISK(a_ring_full_of_descriptors_is_read_only_once),
         ON_DISK(a_commit_of_another_count_is_not_believed),
         ON_DISK(a_bad_journal_head_is_replaced_by_one_beyond_all_that_is_there),
         ON_DISK(repairs_see_what_the_journal_brings),

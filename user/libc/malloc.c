@@ -44,6 +44,12 @@ static struct block *block_after(struct block *b)
     return block_at(b, block_size(b));
 }
 
+// There is one: b->before is not 0.
+static struct block *block_before(struct block *b)
+{
+    return (struct block *)((char *)b - b->before);
+}
+
 static struct block *block_of(void *p)
 {
     return (struct block *)((char *)p - HEADER);
@@ -178,7 +184,7 @@ void free(void *p)
         block_resize(b, block_size(b) + block_size(after));
     }
     if (b->before) {
-        struct block *before = block_at(b, -b->before);
+        struct block *before = block_before(b);
         if (before->size & FREE) {
             block_remove(before);
             block_resize(before, block_size(before) + block_size(b));
@@ -235,7 +241,7 @@ bool heap_is_sound(void)
     struct block *b, *below;
 
     for (b = last; b && b->before; b = below) {
-        below = block_at(b, -b->before);
+        below = block_before(b);
         if (block_size(below) != b->before || ((b->size & FREE) && (below->size & FREE)))
             return false;
         free_blocks += below->size & FREE;

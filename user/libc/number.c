@@ -138,10 +138,11 @@ static bool read_mantissa(const char **text, struct decimal *d, bool *more)
 
 static const char *read_exponent(const char *s, int *exponent)
 {
-    bool minus;
-    const char *after = skip_sign(s + 1, &minus);
-
-    if ((*s | 32) != 'e' || isspace(s[1]) || !isdigit(*after))
+    if ((*s | 32) != 'e')
+        return s;
+    bool minus = s[1] == '-';
+    const char *after = s + 1 + (minus || s[1] == '+');
+    if (!isdigit(*after))
         return s;
     for (; isdigit(*after); after++)
         if (*exponent < 100000)

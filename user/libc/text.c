@@ -1,8 +1,9 @@
 // Text: what lib/base leaves to the library.
+#include <base/types.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <errno.h>
 #include <uapi/wait.h>
 
 char *strcpy(char *to, const char *from)

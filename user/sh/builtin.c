@@ -91,8 +91,11 @@ static int builtin_kill(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '%') {
             status |= kill_job(argv[i]);
-        } else if (atoi(argv[i]) <= 0 || kill(atoi(argv[i]))) {
-            warn("%s", argv[i]);
+        } else if (atoi(argv[i]) <= 0) {
+            warnx("kill: %s: not a process number", argv[i]);
+            status = 2;
+        } else if (kill(atoi(argv[i]))) {
+            warn("kill: %s", argv[i]);
             status = 1;
         }
     }

@@ -78,10 +78,9 @@ static bool job_collect(struct job *j, int options)
 int job_wait(struct job *j)
 {
     job_collect(j, 0);
-    if (!WIFEXITED(j->status)) {
-        bool typed = WTERMSIG(j->status) == SIGINT;  // the terminal has shown ^C already
-        fprintf(stderr, "%s\n", typed ? "" : strsignal(WTERMSIG(j->status)));
-    }
+    // What ^C ends, the terminal has told of.
+    if (!WIFEXITED(j->status) && WTERMSIG(j->status) != SIGINT)
+        fprintf(stderr, "%s\n", strsignal(WTERMSIG(j->status)));
     return job_status(j);
 }
 

@@ -126,8 +126,9 @@ int main(int argc, char **argv)
 
     if (text_given && argc < 3)
         usage("sh [FILE [ARGUMENT...] | -c TEXT [ARGUMENT...]]");
-    parameters = argc > 1 ? argv + 1 + text_given : argv;
-    parameter_count = argc > 1 ? argc - 1 - text_given : 1;
+    int skipped = text_given ? (argc > 3 ? 3 : 0) : argc > 1;
+    parameters = argv + skipped;
+    parameter_count = text_given && !skipped ? 1 : argc - skipped;
     if (text_given)
         return run_text(argv[2]);
     if (argc > 1)

@@ -34,7 +34,7 @@ static struct node *fail(void)
 static void skip_blanks(void)
 {
     for (;; at++) {
-        if (at[0] == '\\' && at[1] == '\n')
+        if (at[0] == '\\' && at[1] == '\n' && at[2])
             at++;
         else if (*at != ' ' && *at != '\t' && *at != '\r')
             break;
@@ -100,6 +100,8 @@ const char *word_end(const char *s)
     while (s && *s && !strchr(" \t\r\n;&|<>()", *s)) {
         if (*s == '\'' || *s == '"')
             s = quote_end(s);
+        else if (s[0] == '\\' && s[1] == '\n' && !s[2])
+            return NULL;  // the line goes on
         else if (s[0] == '$' && s[1] == '(')
             s = substitution_end(s + 2);
         else
@@ -308,26 +310,41 @@ static struct node *parse_and_or(void)
     return n;
 }
 
+static struct node *parse_item(void)
+{
+    const char *start = at;
+    struct node *n = parse_and_or();
+    const char *end = at;
+
+    if (result != PARSE_OK)
+        return NULL;
+    if (take("&")) {
+        n = node_make(NODE_BACKGROUND, n, NULL);
+        n->text = start;
+        while (end[-1] == ' ' || end[-1] == '\t')
+            end--;
+        n->length = (int)(end - start);
+    } else if (!take(";") && *at != '\n' && *at && *at != ')') {
+        return fail();
+    }
+    return n;
+}
+
+// A chain to the right, so that running it needs no stack.
 static struct node *parse_list(void)
 {
-    struct node *list = NULL;
+    struct node *list = NULL, **last = &list;
 
     while (result == PARSE_OK && !ends_list()) {
-        const char *start = at;
-        struct node *n = parse_and_or();
-        if (result != PARSE_OK)
-            return NULL;
-        const char *end = at;
-        if (take("&")) {
-            n = node_make(NODE_BACKGROUND, n, NULL);
-            n->text = start;
-            n->length = (int)(end - start);
-        } else if (!take(";") && *at != '\n' && *at && *at != ')') {
-            return fail();
+        struct node *n = parse_item();
+        if (*last) {
+            *last = node_make(NODE_LIST, *last, n);
+            last = &(*last)->right;
+        } else {
+            *last = n;
         }
-        list = list ? node_make(NODE_LIST, list, n) : n;
     }
-    return list;
+    return result == PARSE_OK ? list : NULL;
 }
 
 enum parse_result parse(const char *text, bool quiet, struct node **out)

@@ -185,6 +185,13 @@ static int background_run(struct node *n)
     return result ? 126 : 0;
 }
 
+static int list_run(struct node *n)
+{
+    for (; n->kind == NODE_LIST; n = n->right)
+        run(n->left);
+    return run(n);
+}
+
 static int while_run(struct node *n)
 {
     int status = 0;
@@ -223,8 +230,7 @@ static int node_run(struct node *n)
     case NODE_NOT:
         return run(n->left) == 0;
     case NODE_LIST:
-        run(n->left);
-        return run(n->right);
+        return list_run(n);
     case NODE_BACKGROUND:
         return background_run(n);
     case NODE_IF:
@@ -254,7 +260,10 @@ int run_text(const char *text)
 
     if (result == PARSE_INCOMPLETE)
         warnx("syntax error: the text ends too early");
-    last_status = result == PARSE_OK ? run(tree) : 2;
+    if (result != PARSE_OK)
+        last_status = 2;
+    else if (tree)
+        run(tree);
     arena_release(mark);
     return last_status;
 }

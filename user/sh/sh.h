@@ -59,7 +59,7 @@ enum parse_result { PARSE_OK, PARSE_INCOMPLETE, PARSE_ERROR };
 /* A tree for the whole text (NULL: nothing in it), in the arena; it points into the text. Errors are told on stderr unless `quiet`. */
 enum parse_result parse(const char *text, bool quiet, struct node **out);
 
-/* Where a word that begins at s ends. NULL: within quotes. */
+/* Where a word that begins at s ends. NULL: the text ends within it. */
 const char *word_end(const char *s);
 
 /* What is behind the end of a "$(...)" whose contents begin at s. NULL: it has no end. */

@@ -13,7 +13,8 @@ struct pipe;
 struct file *file_get(struct file *f);
 void file_put(struct file *f);  // the last closes; may sleep
 enum file_kind file_kind(const struct file *f);
-const char *file_name(const struct file *f);  // the path that it was opened by, absolute; "pipe"; for messages
+const char *file_name(const struct file *f);  // the path that it was opened by; "pipe"; for messages
+MUST_CHECK int file_set_name(struct file *f, const char *name);  // before others see it. -ENOMEM
 struct inode *file_inode(struct file *f);     // borrowed; NULL for pipes
 
 /* A pipe's two ends. -ENOMEM, -ENFILE. */

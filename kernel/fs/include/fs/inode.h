@@ -10,8 +10,11 @@
 struct inode;
 struct disk;
 
-/* Mount the disk as the root. Replays the journal, clears orphans. -EIO, -EINVAL (not ours; says why), -ENOMEM. */
+/* Mount the disk as the root. Replays the journal, clears orphans. -EIO, -EINVAL (not ours; says why), -ENOMEM, -EBUSY (mounted already). */
 MUST_CHECK int fs_mount(struct disk *disk);
+
+/* Everything to its place on the disk, and let go of it. -EBUSY: inodes are in use. Also after the file system became read-only. */
+MUST_CHECK int fs_unmount(void);
 
 /* All that was done before is durable when it returns. */
 MUST_CHECK int fs_sync(void);

@@ -16,10 +16,10 @@ enum lock_rank {
     RANK_RENAME,         // one rename at a time changes the shape of the tree
     RANK_DIR,            // an inode that is a directory; parents before children
     RANK_INODE,          // an inode that is not
-    RANK_ITABLE,         // the inode allocator
-    RANK_JOURNAL,        // the journal's state
+    RANK_JOURNAL,        // a handle of the journal
+    RANK_ITABLE,         // the inode allocator, the orphan list
     RANK_BALLOC,         // the block allocator
-    RANK_BUFFER,         // a cached block
+    RANK_BUFFER,         // a block of the inode table
     RANK_SPACE,          // an address space
     RANK_SLEEP_LEAF,     // sleeping locks under which no other sleeping lock is taken
     // spinning locks
@@ -28,6 +28,7 @@ enum lock_rank {
     RANK_FDTABLE,        // one process's descriptors
     RANK_PIPE,           // one pipe
     RANK_ICACHE,         // the table of inodes in memory
+    RANK_TX,             // the journal's state
     RANK_BCACHE,         // the table of cached blocks
     RANK_TTY,            // the console's line
     RANK_DISK,           // a disk's queue
