@@ -77,8 +77,8 @@ class Machine:
     def run(self, command, timeout=60):
         """Run a command to its end. Its output may be anything; its status comes from the shell."""
         self.child.send(command + "; echo \"<=$?=>\"\n")
-        self.expect(r"<=(\d+)=>\r?\n", timeout)
-        output = self.child.before.replace("\r\n", "\n")
+        self.expect(r"<=(\d+)=>\r*\n", timeout)
+        output = self.child.before.replace("\r", "")
         status = int(self.child.match.group(1))
         self.wait_for_prompt()
         # The first line is the command as the shell echoed it.
@@ -97,10 +97,11 @@ class Machine:
 
     def console(self):
         """All that the console has shown."""
-        try:
-            self.child.read_nonblocking(1 << 20, 0)
-        except (pexpect.TIMEOUT, pexpect.EOF):
-            pass
+        if not self.child.closed:
+            try:
+                self.child.read_nonblocking(1 << 20, 0)
+            except (pexpect.TIMEOUT, pexpect.EOF):
+                pass
         self.log.seek(0)
         return self.log.read()
 

@@ -166,17 +166,14 @@ static void region_encode(const struct x_region *x, struct ckpt_region *out)
     };
 }
 
-static int put_space(struct save *s, u64 *memory)
+static int put_space(struct save *s)
 {
     struct ckpt_space space = {.regions = vmspace_export(s->snap->space, s->exported, REGIONS_MAX)};
     int err;
 
     vmspace_heap_export(s->snap->space, &space.heap_start, &space.heap_end, &space.heap_limit);
-    *memory = 0;
-    for (u32 i = 0; i < space.regions; i++) {
+    for (u32 i = 0; i < space.regions; i++)
         region_encode(&s->exported[i], &s->regions[i]);
-        *memory += s->regions[i].end - s->regions[i].start;
-    }
     err = put(s, ckpt_put_space(s->record, 1, &space, s->regions));
     return err ? err : put(s, ckpt_put_tree(s->record, 1, &s->builder.tree));
 }
@@ -249,17 +246,13 @@ static int put_process(struct save *s)
 
 static int save_records(struct save *s, struct ckpt_header *h)
 {
-    u64 memory = 0;
     int err = put_epoch(s, h);
 
     for (u32 i = 0; !err && i < s->snap->file_count; i++)
         err = put_file(s, i);
     if (!err)
-        err = put_space(s, &memory);
-    if (!err)
-        err = put_process(s);
-    h->memory = (u32)MIN(memory, UINT32_MAX);
-    return err;
+        err = put_space(s);
+    return err ? err : put_process(s);
 }
 
 // A name for a new history: no two are alike on one machine, and hardly on several.
@@ -272,16 +265,29 @@ static void identity_make(struct ckpt_header *h)
     put_le32(h->identity + 12, (u32)time_ns());
 }
 
+// What xv6's imginfo shows of the process.
+static void header_introduce(struct ckpt_header *h, struct snapshot *snap)
+{
+    u64 size, resident;
+    u32 regions;
+
+    vmspace_figures(snap->space, &regions, &size, &resident);
+    h->pid = snap->proc.pid;
+    h->memory = (u32)MIN(resident, UINT32_MAX);
+    text_copy(h->name, snap->proc.name, sizeof(h->name));
+}
+
 static int save_image(struct save *s)
 {
-    struct ckpt_header h = {.machine = machine_id, .epoch = 1, .wall_ns = time_wall_ns(), .pid = s->snap->proc.pid};
+    struct ckpt_header h = {.machine = machine_id, .epoch = 1, .wall_ns = time_wall_ns()};
     int err;
 
     identity_make(&h);
-    text_copy(h.name, s->snap->proc.name, sizeof(h.name));
     err = save_pages(s);
-    if (!err)
-        err = save_records(s, &h);
+    if (err)
+        return err;
+    header_introduce(&h, s->snap);
+    err = save_records(s, &h);
     return err ? err : output_finish(s->out, &h);
 }
 

@@ -14,20 +14,20 @@ DISK_SIZE = "512M"
 def start_in_background(machine, command):
     """Start it with &; returns its pid."""
     machine.start(command + " &")
-    pid = int(machine.expect(r"\[\d+\] (\d+)\r?\n").group(1))
+    pid = int(machine.expect(r"\[\d+\] (\d+)\r*\n").group(1))
     return pid
 
 
 def quiet(machine):
     """An empty line brings a fresh prompt after background output."""
     machine.start("echo ==quiet==")
-    machine.expect(r"[\r\n]==quiet==\r?\n")
+    machine.expect(r"[\r\n]==quiet==\r*\n")
     machine.wait_for_prompt()
 
 
 def checkpoint_and_kill(machine, pid, image):
     machine.start(f"checkpoint {pid} {image} && kill {pid}; echo \"<=$?=>\"")
-    status = machine.expect(r"<=(\d+)=>\r?\n").group(1)
+    status = machine.expect(r"<=(\d+)=>\r*\n").group(1)
     assert status == "0", machine.console()[-1000:]
     machine.wait_for_prompt()
 
@@ -42,7 +42,7 @@ def test_self_checkpoint_returns_0_and_then_1(machine):
 
 def test_running_process_goes_on_where_it_was(machine):
     pid = start_in_background(machine, "counter 12 20")
-    machine.expect("count 5\r?\n")
+    machine.expect("count 5\r*\n")
     checkpoint_and_kill(machine, pid, "counter.img")
     result = machine.run("restore counter.img", timeout=60)
     counts = [int(n) for n in re.findall(r"count (\d+)", result.output)]
@@ -54,9 +54,9 @@ def test_running_process_goes_on_where_it_was(machine):
 
 def test_target_runs_on_after_its_checkpoint(machine):
     pid = start_in_background(machine, "counter 10 20")
-    machine.expect("count 3\r?\n")
+    machine.expect("count 3\r*\n")
     machine.start(f"checkpoint {pid} on.img")
-    machine.expect("count 10\r?\n")
+    machine.expect("count 10\r*\n")
     machine.expect(r"digest \w+")
     quiet(machine)
 
@@ -181,7 +181,7 @@ def test_imginfo_refuses_what_is_no_image(machine):
 
 def test_ckptinfo_shows_the_process(machine):
     pid = start_in_background(machine, "counter 4 50")
-    machine.expect("count 1\r?\n")
+    machine.expect("count 1\r*\n")
     checkpoint_and_kill(machine, pid, "info.img")
     text = machine.check("ckptinfo info.img")
     assert "counter" in text and str(pid) in text
@@ -189,7 +189,7 @@ def test_ckptinfo_shows_the_process(machine):
 
 def test_an_images_name_restores_it(machine):
     pid = start_in_background(machine, "counter 4 30")
-    machine.expect("count 2\r?\n")
+    machine.expect("count 2\r*\n")
     checkpoint_and_kill(machine, pid, "typed.img")
     result = machine.run("typed.img")
     assert "count 4" in result.output and result.status == 4, result
@@ -205,7 +205,7 @@ def test_errors_name_the_reason(machine):
 
 def test_an_image_is_restored_twice_at_once(machine):
     pid = start_in_background(machine, "counter 6 30")
-    machine.expect("count 3\r?\n")
+    machine.expect("count 3\r*\n")
     checkpoint_and_kill(machine, pid, "twice.img")
     machine.start("restore twice.img & restore twice.img")
     machine.expect(r"digest \w+")

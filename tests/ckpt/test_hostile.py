@@ -19,7 +19,7 @@ def good_image(tmp_path_factory):
     disk = machines.make_disk(str(folder / "d.img"), [machines.guest_program("counter")])
     m = machines.Machine(disk)
     m.start("counter 3 20 &")
-    pid = int(m.expect(r"\[\d+\] (\d+)\r?\n").group(1))
+    pid = int(m.expect(r"\[\d+\] (\d+)\r*\n").group(1))
     m.expect("count 1")
     m.start(f"checkpoint {pid} good.img; echo \"<=$?=>\"")
     assert m.expect(r"<=(\d+)=>").group(1) == "0"

@@ -161,7 +161,7 @@ def test_vga_and_keyboard(disk, tmp_path):
     for key in ["e", "c", "h", "o", "spc", "shift-h", "i", "ret"]:
         monitor.send(f"sendkey {key} 20\n".encode())
         m.child.expect([machines.pexpect.TIMEOUT, "never"], timeout=0.15)
-    m.expect(r"[\r\n]Hi\r?\n")
+    m.expect(r"[\r\n]Hi\r*\n")
     m.expect(r"\$ ")
     text = screen(m, monitor)
     assert "$ echo Hi\nHi\n$" in text, text

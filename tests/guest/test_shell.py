@@ -47,7 +47,7 @@ def test_exit_statuses(machine):
 
 def test_interrupt_ends_the_foreground_only(machine):
     machine.start("sleep 1000 &")
-    pid = machine.expect(r"\[\d+\] (\d+)\r?\n").group(1)
+    pid = machine.expect(r"\[\d+\] (\d+)\r*\n").group(1)
     machine.wait_for_prompt()
     machine.start("sleep 1000")
     machine.child.expect([machines.pexpect.TIMEOUT, "never"], timeout=0.5)
@@ -76,23 +76,23 @@ def test_interrupt_abandons_the_line(machine):
 def test_line_editing(machine):
     machine.send("echo wromg\x7f\x7fng")
     machine.send("\x01\x05\x0b\r")
-    machine.expect(r"[\r\n]wrong\r?\n")
+    machine.expect(r"[\r\n]wrong\r*\n")
     machine.wait_for_prompt()
     machine.send("garbage\x15echo clean\r")
-    machine.expect(r"[\r\n]clean\r?\n")
+    machine.expect(r"[\r\n]clean\r*\n")
     machine.wait_for_prompt()
     machine.send("echo bc\x1b[D\x1b[Da\r")
-    machine.expect(r"[\r\n]abc\r?\n")
+    machine.expect(r"[\r\n]abc\r*\n")
     machine.wait_for_prompt()
 
 
 def test_history(machine):
     machine.check("echo first")
     machine.send("echo second\r")
-    machine.expect(r"[\r\n]second\r?\n")
+    machine.expect(r"[\r\n]second\r*\n")
     machine.wait_for_prompt()
     machine.send("\x1b[A\r")
-    machine.expect(r"[\r\n]second\r?\n")
+    machine.expect(r"[\r\n]second\r*\n")
     machine.wait_for_prompt()
 
 
@@ -115,8 +115,8 @@ def test_end_of_file_ends_cat(machine):
 
 def test_typed_ahead_is_not_lost(machine):
     machine.send("sleep 0.3\necho one\necho two\n")
-    machine.expect(r"[\r\n]one\r?\n")
-    machine.expect(r"[\r\n]two\r?\n")
+    machine.expect(r"[\r\n]one\r*\n")
+    machine.expect(r"[\r\n]two\r*\n")
     machine.wait_for_prompt()
 
 

@@ -35,7 +35,7 @@ class Digits:
     def follow(self, m, until):
         """Read lines until there are `until` of them."""
         while len(self.lines) < until:
-            self.lines.append(m.expect(r"[\r\n]" + LINE + r"\r?\n", timeout=120).group(1))
+            self.lines.append(m.expect(r"[\r\n]" + LINE + r"\r*\n", timeout=120).group(1))
 
 
 def boot(disk):
@@ -55,7 +55,7 @@ def main():
 
         step(2, f"Start a long computation on it: {DIGITS} digits of pi, 50 a line.")
         m.start(f"pi {DIGITS} &")
-        pid = int(m.expect(r"\[\d+\] (\d+)\r?\n").group(1))
+        pid = int(m.expect(r"\[\d+\] (\d+)\r*\n").group(1))
         before = Digits()
         before.follow(m, half)
         show("\n".join([*before.lines[:2], "...", before.lines[-1]]))
@@ -68,7 +68,7 @@ def main():
             show(m.console()[-500:])
             return "the checkpoint failed"
         # What it printed before the checkpoint was complete: it may have gone on meanwhile.
-        said = m.child.before.replace("\r\n", "\n")
+        said = m.child.before.replace("\r", "")
         show(f"$ checkpoint {pid} pi.ckpt\n" + "\n".join(line for line in said.split("\n") if line.startswith("checkpoint:")))
 
         step(4, "Cut the power: QEMU is killed (SIGKILL). Nothing of the running system is left but the disk.")

@@ -1,4 +1,5 @@
-// lib/base/string.c as machines without a C library get it, under names of its own beside the host's. Compiled freestanding (base_test.mk).
+// lib/base/string.c as machines without a C library get it, under names of its own.
+// Compiled freestanding, as base_test.mk says.
 #define memcpy  base_memcpy
 #define memmove base_memmove
 #define memset  base_memset

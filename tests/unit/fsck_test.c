@@ -465,6 +465,37 @@ static void unreachable_trees_get_a_name_in_lost_and_found(void **state)
     disk_expect_file(lost_path(ino, "/n50"), 5, "d/n50", 5);
 }
 
+static void lost_directories_keep_what_is_below_them(void **state)
+{
+    struct mkfs_result result;
+    struct fs_inode i;
+    struct tree tree;
+
+    mkdir(disk_host_path("p"), 0755);
+    mkdir(disk_host_path("q"), 0755);
+    disk_host_file("p/x", "x", 1);
+    disk_host_file("q/y", "y", 1);
+    tree_init(&tree, false);
+    assert_true(tree_add(&tree, disk_host_path("p")) && tree_add(&tree, disk_host_path("q")));
+    assert_true(mkfs_write(&tree, disk_image_path(), DISK_SIZE, 0, 0, &result));
+    tree_release(&tree);
+
+    // p, of the lower number, moves into q; then q loses its name.
+    u64 p = ino_of("/p"), q = ino_of("/q");
+    assert_true(p < q);
+    entry_write("/q", slot_of("/q", "y"), entry(p, FS_DIR, "p"));
+    entry_write("/p", 1, entry(q, FS_DIR, ".."));
+    struct image *img = disk_open();
+    assert_int_equal(inode_load(img, p, &i), FS_OK);
+    i.parent = q;
+    inode_store(img, p, &i);
+    disk_close(img);
+    entry_write("/", slot_of("/", "p"), entry(0, 0, ""));
+    entry_write("/", slot_of("/", "q"), entry(0, 0, ""));
+    disk_expect_repair("no name leads to it");
+    disk_expect_file(lost_path(q, "/p/x"), 1, "x", 1);
+}
+
 static void directories_that_hold_only_each_other_are_found(void **state)
 {
     u64 e = ino_of("/d/e"), f = ino_of("/d/e/f");
@@ -1044,6 +1075,7 @@ int main(void)
         ON_DISK(an_entry_for_the_root_is_removed),
         ON_DISK(link_counts_are_set_right),
         ON_DISK(unreachable_trees_get_a_name_in_lost_and_found),
+        ON_DISK(lost_directories_keep_what_is_below_them),
         ON_DISK(directories_that_hold_only_each_other_are_found),
         ON_DISK(a_root_that_is_no_directory_is_made_anew),
         ON_DISK(a_destroyed_root_is_made_anew),

@@ -135,7 +135,7 @@ bool image_super_read(struct image *img, struct super_findings *out)
     u8 first[FS_BLOCK_SIZE], copy[FS_BLOCK_SIZE];
     struct fs_super from_copy;
 
-    *out = (struct super_findings){.first = FS_BAD_GEOMETRY, .copy = FS_BAD_GEOMETRY};
+    *out = (struct super_findings){.first = FS_BAD_MAGIC, .copy = FS_BAD_MAGIC};
     if (img->disk_blocks < 2)
         return false;
     image_read(img, 0, first);

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHUNK_BLOCKS 256 // read at a time
@@ -346,19 +345,14 @@ static bool image_fill(struct writer *w, struct tree *t)
     return nodes_write(w, &t->root) && metadata_write(w);
 }
 
-// mkstemp makes files private; an image is as readable as the umask says.
+// Where the image grows until it's whole.
 static bool temporary_create(struct writer *w, char *temporary, size_t size)
 {
-    mode_t mask = umask(0);
-
-    umask(mask);
-    snprintf(temporary, size, "%s.XXXXXX", w->path);
-    w->fd = mkostemp(temporary, O_CLOEXEC);
-    if (w->fd < 0 || fchmod(w->fd, 0666 & ~mask) != 0) {
+    snprintf(temporary, size, "%s.%ld.tmp", w->path, (long)getpid());
+    w->fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (w->fd < 0)
         tool_error("%s: %s", temporary, strerror(errno));
-        return false;
-    }
-    return true;
+    return w->fd >= 0;
 }
 
 bool mkfs_write(struct tree *t, const char *path, u64 size, u64 inodes, u64 journal_blocks, struct mkfs_result *out)

@@ -1,4 +1,4 @@
-// cmp: are two files the same? Exit status: 0 yes, 1 no, 2 trouble. -s: says nothing.
+// cmp: are two files the same? "-" is the standard input. Exit status: 0 yes, 1 no, 2 trouble. -s: says nothing.
 #include <err.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 
 static FILE *open_or_die(const char *path)
 {
-    FILE *f = fopen(path, "r");
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
 
     if (!f)
         err(2, "%s", path);

@@ -1,4 +1,5 @@
 // head: the first lines of files.
+#include <ctype.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +16,13 @@ int main(int argc, char **argv)
     long lines = 10;
     int letter, status = 0;
 
+    if (argc > 1 && argv[1][0] == '-' && isdigit(argv[1][1])) {
+        lines = atol(argv[1] + 1);
+        optind = 2;
+    }
     while ((letter = getopt(argc, argv, "n:")) != -1) {
         if (letter == '?')
-            usage("head [-n LINES] [FILE...]");
+            usage("head [-LINES | -n LINES] [FILE...]");
         lines = atol(optarg);
     }
     if (optind == argc)

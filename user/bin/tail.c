@@ -1,4 +1,5 @@
 // tail: the last lines of files.
+#include <ctype.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,9 +30,13 @@ int main(int argc, char **argv)
     long lines = 10;
     int letter, status = 0;
 
+    if (argc > 1 && argv[1][0] == '-' && isdigit(argv[1][1])) {
+        lines = atol(argv[1] + 1);
+        optind = 2;
+    }
     while ((letter = getopt(argc, argv, "n:")) != -1) {
         if (letter == '?')
-            usage("tail [-n LINES] [FILE...]");
+            usage("tail [-LINES | -n LINES] [FILE...]");
         lines = atol(optarg);
     }
     if (lines <= 0)

@@ -12,7 +12,7 @@
 #define FS_INODE_SIZE   256
 #define FS_DIRENT_SIZE  32
 #define FS_NAME_LEN     14
-#define FS_ROOT_INO     1                      // inode 0 is never a file; its next_orphan is the head of the orphan list
+#define FS_ROOT_INO     1                      // inode 0 is never a file; its next_orphan begins the orphan list
 #define FS_INODES_PER_BLOCK  (FS_BLOCK_SIZE / FS_INODE_SIZE)
 #define FS_DIRENTS_PER_BLOCK (FS_BLOCK_SIZE / FS_DIRENT_SIZE)
 #define FS_SLOTS_PER_BLOCK   512               // of an index block: u64 each
@@ -62,7 +62,7 @@ void fs_super_encode(const struct fs_super *s, u8 block[FS_BLOCK_SIZE]);
 /* Lay out a disk of `blocks` blocks; inodes and journal_blocks 0: by rule. FS_BAD_GEOMETRY when it's too small. */
 MUST_CHECK enum fs_error fs_super_plan(u64 blocks, u64 inodes, u64 journal_blocks, struct fs_super *out);
 
-// An inode. Files are trees of `height` levels of index blocks under the root slots; height 0: the slots are data blocks.
+// An inode. A file is a tree of `height` levels of index blocks under the root slots; height 0: these are data blocks.
 struct fs_inode {
     u16 type;          // enum fs_type
     u32 nlink;         // of directories: 1, and 1 for each directory in it
@@ -78,8 +78,12 @@ struct fs_inode {
     u64 slots[FS_ROOT_SLOTS];
 };
 
-/* A free inode (type FS_FREE) keeps its generation. Slots are checked with the file's size left aside: a preallocated file owns more. */
-MUST_CHECK enum fs_error fs_inode_decode(const u8 bytes[FS_INODE_SIZE], u64 ino, const struct fs_super *s, struct fs_inode *out);
+/*
+ * A free inode (type FS_FREE) keeps its generation. Slots are checked with the file's size left aside: a preallocated
+ * file owns more.
+ */
+MUST_CHECK enum fs_error fs_inode_decode(const u8 bytes[FS_INODE_SIZE], u64 ino, const struct fs_super *s,
+                                         struct fs_inode *out);
 void fs_inode_encode(const struct fs_inode *i, u64 ino, u8 bytes[FS_INODE_SIZE]);
 
 /* The fields as they stand, with no check at all: only for fsck, which tries what can be saved of a refused inode. */
@@ -105,16 +109,18 @@ struct fs_dirent {
     u8  len;
     char name[FS_NAME_LEN + 1];
 };
-MUST_CHECK enum fs_error fs_dirent_decode(const u8 bytes[FS_DIRENT_SIZE], const struct fs_super *s, struct fs_dirent *out);
+MUST_CHECK enum fs_error fs_dirent_decode(const u8 bytes[FS_DIRENT_SIZE], const struct fs_super *s,
+                                          struct fs_dirent *out);
 void fs_dirent_encode(const struct fs_dirent *d, u8 bytes[FS_DIRENT_SIZE]);
 
-// The journal: its first block says where the log begins; the others are a ring. A transaction is descriptor blocks, each followed by
-// the blocks that it describes, and a commit block.
+// The journal: its first block says where the log begins; the others are a ring. A transaction is descriptor blocks,
+// each followed by the blocks that it describes, and a commit block.
 struct fs_journal_head {
     u64 sequence;      // of the first transaction that may have to be replayed
     u64 start;         // where in the ring it begins: 0 .. journal_blocks - 2
 };
-MUST_CHECK enum fs_error fs_journal_head_decode(const u8 block[FS_BLOCK_SIZE], const struct fs_super *s, struct fs_journal_head *out);
+MUST_CHECK enum fs_error fs_journal_head_decode(const u8 block[FS_BLOCK_SIZE], const struct fs_super *s,
+                                                struct fs_journal_head *out);
 void fs_journal_head_encode(const struct fs_journal_head *h, u8 block[FS_BLOCK_SIZE]);
 
 #define FS_DESCRIPTOR_MAX 480
@@ -125,7 +131,8 @@ struct fs_descriptor {
     u64 home[FS_DESCRIPTOR_MAX];     // where they belong
 };
 /* Refuses home blocks outside the disk, inside the journal, or a superblock. */
-MUST_CHECK enum fs_error fs_descriptor_decode(const u8 block[FS_BLOCK_SIZE], const struct fs_super *s, struct fs_descriptor *out);
+MUST_CHECK enum fs_error fs_descriptor_decode(const u8 block[FS_BLOCK_SIZE], const struct fs_super *s,
+                                              struct fs_descriptor *out);
 void fs_descriptor_encode(const struct fs_descriptor *d, u8 block[FS_BLOCK_SIZE]);
 
 struct fs_commit {
