@@ -24,6 +24,7 @@ include mk/image.mk
 include mk/run.mk
 include mk/lint.mk
 include mk/unit.mk
+include mk/hosttests.mk
 include mk/test.mk
 
 help: ## list the targets

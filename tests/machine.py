@@ -41,7 +41,7 @@ class Machine:
     def __init__(self, disk, cpus=2, memory=256, args="", extra=(), drive="virtio", kernel=KERNEL, shell=True):
         disk_options = f"file={disk},if={drive},format=raw,cache=writeback" if disk else None
         command = ["qemu-system-i386", "-M", "pc", "-accel", accelerator(), "-nodefaults", "-display", "none",
-                   "-serial", "stdio", "-smp", f"{cpus},sockets={cpus}", "-m", str(memory), "-kernel", kernel,
+                   "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console", "-smp", f"{cpus},sockets={cpus}", "-m", str(memory), "-kernel", kernel,
                    "-append", args, "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *extra]
         if disk:
             command += ["-drive", disk_options]

@@ -262,11 +262,16 @@ static int free_run(struct cut *c)
 {
     if (!c->count)
         return 0;
-    int err = alloc_free(c->tx, c->start, (u32)c->count, false);
+    bool metadata = c->i->type == FS_DIR;
+    int err = alloc_free(c->tx, c->start, (u32)c->count, metadata);
     if (err)
         return err;
-    for (u32 k = 0; k < c->count; k++)
-        buf_forget(c->start + k);
+    for (u32 k = 0; k < c->count; k++) {
+        if (metadata)
+            tx_forget(c->tx, c->start + k);
+        else
+            buf_forget(c->start + k);
+    }
     uncount(c->i, c->count);
     c->count = 0;
     return 0;

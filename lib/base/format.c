@@ -25,8 +25,8 @@ static void emit_repeated(struct format_output *out, char c, int n)
         emit(out, some, MIN((size_t)n, sizeof(some)));
 }
 
-void format_field(struct format_output *out, const struct format_spec *spec, const char *prefix, int zeros, const char *body,
-                  size_t n)
+void format_field(struct format_output *out, const struct format_spec *spec, const char *prefix, int zeros,
+                  const char *body, size_t n)
 {
     int padding = spec->width - (int)(strlen(prefix) + (size_t)zeros + n);
 
@@ -206,8 +206,8 @@ static void convert(struct format_output *out, const struct format_spec *spec, c
     }
 }
 
-size_t format_to_more(void (*put)(void *arg, const char *bytes, size_t n), void *arg, format_more_fn *more, const char *format,
-                      va_list ap)
+size_t format_to_more(void (*put)(void *arg, const char *bytes, size_t n), void *arg, format_more_fn *more,
+                      const char *format, va_list ap)
 {
     struct format_output out = { put, arg, more, 0 };
     struct format_spec spec;

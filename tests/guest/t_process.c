@@ -70,8 +70,12 @@ static void kill_wakes_sleepers(void)
             else if (i == 1)
                 read(fds[0], &byte, 1);
             else {
-                if (fork() == 0)
-                    sleep(10000);
+                // The grandchild ends with the pipe's last writer, when this test does.
+                if (fork() == 0) {
+                    close(fds[1]);
+                    read(fds[0], &byte, 1);
+                    _exit(0);
+                }
                 wait(NULL);
             }
             _exit(0);

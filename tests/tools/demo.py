@@ -9,7 +9,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import machine as machines  # noqa: E402
 
-DIGITS = int(os.environ.get("DIGITS", "2500"))
+DIGITS = int(os.environ.get("DIGITS", "7000"))
 LINE = r"(\d{50})"
 
 
@@ -35,7 +35,7 @@ class Digits:
     def follow(self, m, until):
         """Read lines until there are `until` of them."""
         while len(self.lines) < until:
-            self.lines.append(m.expect(r"[\r\n]" + LINE + r"\r*\n", timeout=120).group(1))
+            self.lines.append(m.expect(LINE + r"\r*\n", timeout=120).group(1))
 
 
 def boot(disk):

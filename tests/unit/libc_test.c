@@ -21,7 +21,8 @@ void *libc_realloc(void *p, size_t n);
 void libc_free(void *p);
 void *libc_sbrk(intptr_t by);
 void libc_qsort(void *base, size_t n, size_t size, int (*compare)(const void *, const void *));
-void *libc_bsearch(const void *key, const void *base, size_t n, size_t size, int (*compare)(const void *, const void *));
+void *libc_bsearch(const void *key, const void *base, size_t n, size_t size,
+                   int (*compare)(const void *, const void *));
 double libc_strtod(const char *s, char **end);
 long libc_strtol(const char *s, char **end, int base);
 unsigned long libc_strtoul(const char *s, char **end, int base);
@@ -82,14 +83,43 @@ static void check_print(const char *format, int precision, double x)
 }
 
 static const char *const formats[] = {
-    "%.*f", "%.*e", "%.*g", "%+.*f", "% .*e", "%012.*f", "%-30.*gx", "%30.*e", "%#.*f", "%#.*e", "%.*G", "%.*E", "%.*F", "%+025.*e",
+    "%.*f",   "%.*e",  "%.*g",  "%+.*f", "% .*e", "%012.*f", "%-30.*gx",
+    "%30.*e", "%#.*f", "%#.*e", "%.*G",  "%.*E",  "%.*F",    "%+025.*e",
 };
 
 static void test_doubles_print_as_on_the_host(void **state)
 {
-    static const double special[] = { 0.0,   -0.0,       0.5,      1.5,       2.5,    0.05,      0.25,     9.5,         99.5,  9.995, 999999.5, 1e5,
-                                      1e6,   123456.5,   1e-4,     9.9999e-5, 1e21,   1e22,      1e23,     5e-324,      1e308, 1.0,   10.0,     100.0,
-                                      1e100, 4503599627370496.5, INFINITY, -INFINITY, NAN, 2.2250738585072014e-308, 1.7976931348623157e308 };
+    static const double special[] = { 0.0,
+                                      -0.0,
+                                      0.5,
+                                      1.5,
+                                      2.5,
+                                      0.05,
+                                      0.25,
+                                      9.5,
+                                      99.5,
+                                      9.995,
+                                      999999.5,
+                                      1e5,
+                                      1e6,
+                                      123456.5,
+                                      1e-4,
+                                      9.9999e-5,
+                                      1e21,
+                                      1e22,
+                                      1e23,
+                                      5e-324,
+                                      1e308,
+                                      1.0,
+                                      10.0,
+                                      100.0,
+                                      1e100,
+                                      4503599627370496.5,
+                                      INFINITY,
+                                      -INFINITY,
+                                      NAN,
+                                      2.2250738585072014e-308,
+                                      1.7976931348623157e308 };
 
     for (size_t f = 0; f < ARRAY_SIZE(formats); f++)
         for (size_t i = 0; i < ARRAY_SIZE(special); i++)
@@ -109,16 +139,47 @@ static void check_read(const char *text)
     if (memcmp(&ours, &theirs, sizeof(ours)) != 0 && !(isnan(ours) && isnan(theirs)))
         fail_msg("%s: %.17g, but it should be %.17g", text, ours, theirs);
     if (our_end != their_end)
-        fail_msg("%s ends after %d characters, but should after %d", text, (int)(our_end - text), (int)(their_end - text));
+        fail_msg("%s ends after %d characters, but should after %d", text, (int)(our_end - text),
+                 (int)(their_end - text));
 }
 
 static void test_doubles_are_read_as_on_the_host(void **state)
 {
     static const char *const special[] = {
-        "",        "+",       "-",      ".",         "e5",     "1e",         "1e+",     "  1.5x",  "-0",    "0e999999999", "1e400",    "1e-400", "-1e400",
-        "inf",     "-Infinity", "infin", "nan",      ".5.5",   "00012.50",   "1e5000000000", "0.000e-5", "1 e5", "1e 5",   "+.5e+0x",
-        "2.2250738585072011e-308", "2.2250738585072014e-308", "4.9406564584124654e-324", "2.4703282292062327e-324", "2.4703282292062328e-324",
-        "1.7976931348623157e308",  "1.7976931348623158e308",  "1.7976931348623159e308",  "9007199254740993",        "9007199254740992.99999",
+        "",
+        "+",
+        "-",
+        ".",
+        "e5",
+        "1e",
+        "1e+",
+        "  1.5x",
+        "-0",
+        "0e999999999",
+        "1e400",
+        "1e-400",
+        "-1e400",
+        "inf",
+        "-Infinity",
+        "infin",
+        "nan",
+        ".5.5",
+        "00012.50",
+        "1e5000000000",
+        "0.000e-5",
+        "1 e5",
+        "1e 5",
+        "+.5e+0x",
+        "2.2250738585072011e-308",
+        "2.2250738585072014e-308",
+        "4.9406564584124654e-324",
+        "2.4703282292062327e-324",
+        "2.4703282292062328e-324",
+        "1.7976931348623157e308",
+        "1.7976931348623158e308",
+        "1.7976931348623159e308",
+        "9007199254740993",
+        "9007199254740992.99999",
         "9007199254740993.00000000000000000000000000000000000000000000000000000000000000000000000001",
     };
     char text[1200];
@@ -170,9 +231,26 @@ static void test_doubles_survive_being_printed_and_read(void **state)
 
 static void test_whole_numbers_are_read_as_on_the_host(void **state)
 {
-    static const char *const texts[] = { "0", "12", "-12", "+7 x", "0x1fz", "0x", "0xg", "077", "08", "9223372036854775807", "9223372036854775808",
-                                         "-9223372036854775808", "-9223372036854775809", "18446744073709551615", "99999999999999999999999",
-                                         "", "-", "zz", "7fffffff", "-1" };
+    static const char *const texts[] = { "0",
+                                         "12",
+                                         "-12",
+                                         "+7 x",
+                                         "0x1fz",
+                                         "0x",
+                                         "0xg",
+                                         "077",
+                                         "08",
+                                         "9223372036854775807",
+                                         "9223372036854775808",
+                                         "-9223372036854775808",
+                                         "-9223372036854775809",
+                                         "18446744073709551615",
+                                         "99999999999999999999999",
+                                         "",
+                                         "-",
+                                         "zz",
+                                         "7fffffff",
+                                         "-1" };
     static const int bases[] = { 0, 10, 16, 8, 2, 36 };
     char *ours, *theirs;
 

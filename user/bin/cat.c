@@ -1,6 +1,7 @@
 // cat: copy files, or the standard input, to the standard output.
 #include <err.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,9 +11,8 @@ static int copy(int fd, const char *name)
     ssize_t n;
 
     while ((n = read(fd, buf, sizeof(buf))) > 0)
-        for (ssize_t done = 0, some; done < n; done += some)
-            if ((some = write(STDOUT_FILENO, buf + done, (size_t)(n - done))) <= 0)
-                err(1, "write");
+        if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n || fflush(stdout))
+            err(1, "standard output");
     if (n < 0)
         warn("%s", name);
     return n < 0;

@@ -11,5 +11,5 @@ int main(int argc, char **argv)
         printf("%s%s", argv[i], i + 1 < argc ? " " : "");
     if (newline)
         printf("\n");
-    return fflush(stdout) ? 1 : 0;
+    return 0;
 }

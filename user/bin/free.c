@@ -6,10 +6,10 @@
 
 static void show_objects(const struct sysinfo *s)
 {
-    printf("kernel objects %llu, processes %u, threads %u, files %u, inodes %u, pipes %u, address spaces %u\n", s->kmem_live,
-           s->procs_live, s->threads_live, s->files_live, s->inodes_live, s->pipes_live, s->spaces_live);
-    printf("disk reads %llu, writes %llu, flushes %llu; switches %llu, system calls %llu, page faults %llu\n", s->disk_reads,
-           s->disk_writes, s->disk_flushes, s->switches, s->syscalls, s->faults);
+    printf("kernel objects %llu, processes %u, threads %u, files %u, inodes %u, pipes %u, address spaces %u\n",
+           s->kmem_live, s->procs_live, s->threads_live, s->files_live, s->inodes_live, s->pipes_live, s->spaces_live);
+    printf("disk reads %llu, writes %llu, flushes %llu; switches %llu, system calls %llu, page faults %llu\n",
+           s->disk_reads, s->disk_writes, s->disk_flushes, s->switches, s->syscalls, s->faults);
 }
 
 int main(int argc, char **argv)

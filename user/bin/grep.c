@@ -1,5 +1,5 @@
-// grep: lines that match a pattern: characters, '.' any one, '*' any number of what stands before it, '^' and '$' the line's ends, '\' takes the
-// next one as it is. -F: the pattern is text. Exit status: 0 found, 1 not found, 2 trouble.
+// grep: lines that match a pattern: characters, '.' any one, '*' any number of what stands before it, '^' and '$' the
+// line's ends, '\' takes the next one as it is. -F: the pattern is text. Exit status: 0 found, 1 not found, 2 trouble.
 #include <ctype.h>
 #include <err.h>
 #include <stdbool.h>

@@ -1,4 +1,5 @@
-// init: the first process. Opens the console, runs /etc/rc or /rc if there is one, and keeps a shell going; takes in all orphans.
+// init: the first process. Opens the console, runs /etc/rc or /rc if there is one, and keeps a shell going; takes in
+// all orphans.
 #include <amber.h>
 #include <err.h>
 #include <errno.h>

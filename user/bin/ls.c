@@ -27,7 +27,11 @@ static int show(const char *path, const char *name)
         warn("%s", path);
         return 1;
     }
-    printf("%c %5u %3d %10u %s\n", st.type == T_DIR ? 'd' : st.type == T_DEV ? 'c' : '-', st.ino, st.nlink, st.size, name);
+    printf("%c %5u %3d %10u %s\n",
+           st.type == T_DIR   ? 'd'
+           : st.type == T_DEV ? 'c'
+                              : '-',
+           st.ino, st.nlink, st.size, name);
     return 0;
 }
 

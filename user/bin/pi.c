@@ -2,8 +2,9 @@
 //
 // The method is the unbounded spigot of J. Gibbons (American Mathematical Monthly 113, 2006) on the series
 //     pi = 2 + 1/3 (2 + 2/5 (2 + 3/7 (2 + ...
-// What has been read of the series is a function x -> (q x + r) / t, and the rest of it is a number between 3 and 4. With s = 3 q + r, which is never
-// negative, pi lies between s / t and (s + q) / t. When both begin with the same digit, it is the next one.
+// What has been read of the series is a function x -> (q x + r) / t, and the rest of it is a number between 3 and 4.
+// With s = 3 q + r, which is never negative, pi lies between s / t and (s + q) / t. When both begin with the same
+// digit, it is the next one.
 #include <err.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -101,8 +102,8 @@ static double big_ratio(const struct big *b, size_t unit)
 
 static struct big q, s, t;
 
-// Is the next digit known? Near the borders between digits the machine's fractions are not trusted, and more of the series is read. (That would never end at
-// twelve 0s or 9s in a row: none are known in the first 10^11 digits.)
+// Is the next digit known? Near the borders between digits the machine's fractions are not trusted, and more of the
+// series is read. (That would never end at twelve 0s or 9s in a row: none are known in the first 10^11 digits.)
 static bool next_digit(uint32_t *digit)
 {
     const double margin = 1e-12;
@@ -146,9 +147,10 @@ static void print_digits(long wanted)
 
 int main(int argc, char **argv)
 {
-    long wanted = argc > 1 ? atol(argv[1]) : 1000;
+    char *end = "";
+    long wanted = argc > 1 ? strtol(argv[1], &end, 10) : 1000;
 
-    if (argc > 2 || wanted < 0)
+    if (argc > 2 || wanted < 0 || *end)
         usage("pi [DIGITS]");
     big_append(&q, 1);
     big_append(&s, 3);

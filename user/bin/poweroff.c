@@ -1,4 +1,5 @@
-// poweroff: write everything to the disk and turn the machine off. -r: start again. STATUS goes to an emulator that asks for it.
+// poweroff: write everything to the disk and turn the machine off. -r: start again. STATUS goes to an emulator that
+// asks for it.
 #include <amber.h>
 #include <err.h>
 #include <stdlib.h>

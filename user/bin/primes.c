@@ -1,6 +1,7 @@
 // primes: how many primes there are up to LIMIT, and the largest. -p: all of them.
 //
-// A sieve in segments: a byte for each odd number of the segment; the primes up to the root of LIMIT cross out their multiples.
+// A sieve in segments: a byte for each odd number of the segment; the primes up to the root of LIMIT cross out their
+// multiples.
 #include <err.h>
 #include <stdbool.h>
 #include <stdint.h>

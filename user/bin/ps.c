@@ -15,8 +15,11 @@ static int by_pid(const void *a, const void *b)
 
 static const char *state_text(const struct proc_info *p)
 {
-    static const char *const text[] = { [PS_RUNNING] = "running", [PS_READY] = "ready", [PS_SLEEPING] = "sleeping",
-                                        [PS_ZOMBIE] = "zombie", [PS_FROZEN] = "frozen" };
+    static const char *const text[] = { [PS_RUNNING] = "running",
+                                        [PS_READY] = "ready",
+                                        [PS_SLEEPING] = "sleeping",
+                                        [PS_ZOMBIE] = "zombie",
+                                        [PS_FROZEN] = "frozen" };
 
     return p->state >= PS_RUNNING && p->state <= PS_FROZEN ? text[p->state] : "?";
 }

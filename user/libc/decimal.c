@@ -1,7 +1,8 @@
 // Doubles and decimal digits, by whole numbers of many words: slow for extreme exponents, right for all.
 //
-// x = m * 2^e. For e >= 0 that is a whole number. For e < 0 it is m * 5^-e / 10^-e: again a whole number, with a decimal point put into it. The
-// way back divides by powers of 5 with enough bits in front, and remembers whether anything was left over.
+// x = m * 2^e. For e >= 0 that is a whole number. For e < 0 it is m * 5^-e / 10^-e: again a whole number, with a
+// decimal point put into it. The way back divides by powers of 5 with enough bits in front, and remembers whether
+// anything was left over.
 #include "decimal.h"
 
 #include <base/types.h>

@@ -1,5 +1,5 @@
-// The heap: blocks side by side, each with a header that says its own size and its predecessor's, so that a freed block joins free neighbours at
-// once. Free blocks hang in lists by size; a bitmap says which lists are not empty.
+// The heap: blocks side by side, each with a header that says its own size and its predecessor's, so that a freed block
+// joins free neighbours at once. Free blocks hang in lists by size; a bitmap says which lists are not empty.
 #include "malloc.h"
 
 #include <base/list.h>
@@ -9,16 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ALIGN      16
-#define FREE       1u          // in `size` of a block: it's free
-#define CLASSES    128
-#define SMALL      32          // below this many units of ALIGN each size has a class of its own; above, four to each power of two
+#define ALIGN   16
+#define FREE    1u  // in `size` of a block: it's free
+#define CLASSES 128
+#define SMALL   32  // below this many units of ALIGN each size has a class of its own; above, four to each power of two
 #define LARGEST (SIZE_MAX / 2 - 4 * GROWTH)
-#define GROWTH     (64 * 1024) // the heap grows by at least this much
+#define GROWTH  (64 * 1024)  // the heap grows by at least this much
 
 struct block {
-    size_t size;     // with the header; a multiple of ALIGN, and FREE
-    size_t before;   // the size of the block below; 0: there is none that is ours
+    size_t size;                       // with the header; a multiple of ALIGN, and FREE
+    size_t before;                     // the size of the block below; 0: there is none that is ours
     _Alignas(ALIGN) struct list link;  // in its class; the program's bytes while it's used
 };
 
@@ -105,7 +105,8 @@ static void block_trim(struct block *b, size_t size)
     free((char *)cut + HEADER);
 }
 
-// A new end of the heap, `size` bytes on. The old end becomes the header of a used block when nobody else moved the heap meanwhile.
+// A new end of the heap, `size` bytes on. The old end becomes the header of a used block when nobody else moved the
+// heap meanwhile.
 static struct block *heap_grow(size_t size)
 {
     size_t grow = MAX(ROUND_UP(size + 2 * LEAST, (size_t)4096), (size_t)GROWTH);

@@ -249,7 +249,8 @@ static int name_in_parent(const char *above, const struct stat *child, char name
         return -1;
     errno = ENOENT;
     while (found && (e = readdir(d)) != NULL) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || (e->d_ino != 65535 && e->d_ino != child->ino))
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+            (e->d_ino != 65535 && e->d_ino != child->ino))
             continue;
         snprintf(path, sizeof(path), "%s/%s", above, e->d_name);
         if (stat(path, &st) == 0 && st.ino == child->ino && st.dev == child->dev) {

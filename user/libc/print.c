@@ -1,6 +1,6 @@
 // printf's family over lib/base/format, with floating point added.
-#include "decimal.h"
 #include "print.h"
+#include "decimal.h"
 
 #include <base/format.h>
 #include <stdio.h>

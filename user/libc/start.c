@@ -23,7 +23,13 @@ _Noreturn void program_start(int argc, char **argv)
         const char *slash = strrchr(argv[0], '/');
         program_name = slash ? slash + 1 : argv[0];
     }
-    exit(main(argc, argv));
+    int status = main(argc, argv);
+    if (fflush(stdout) || ferror(stdout)) {
+        errno = ferror(stdout);
+        warn("standard output");
+        status = status ? status : EXIT_FAILURE;
+    }
+    exit(status);
 }
 
 int atexit(void (*function)(void))

@@ -1,4 +1,5 @@
-// Streams. A stream's buffer holds either bytes read ahead ([next, end)) or bytes not yet written ([0, next)), never both.
+// Streams. A stream's buffer holds either bytes read ahead ([next, end)) or bytes not yet written ([0, next)), never
+// both.
 #include "print.h"
 
 #include <base/types.h>
@@ -9,24 +10,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STATUS_EPIPE (128 + 13)
+
 enum {
     CAN_READ = 1,
     CAN_WRITE = 2,
-    LINES = 4,        // written out at each newline
-    EACH_CALL = 8,    // written out at the end of each call
-    WRITING = 16,     // the buffer holds bytes to write
+    LINES = 4,      // written out at each newline
+    EACH_CALL = 8,  // written out at the end of each call
+    WRITING = 16,   // the buffer holds bytes to write
     AT_END = 32,
-    FAILED = 64,
-    APPENDS = 128,
+    APPENDS = 64,
 };
 
 struct stream {
     int fd;
     int flags;
+    int error;           // of the last write or read that failed, as errno
     unsigned char *buf;  // NULL until it is needed
     size_t size, next, end;
-    struct stream *others;       // the list of all open streams
-    unsigned char small[16];     // the buffer when there is no memory
+    struct stream *others;    // the list of all open streams
+    unsigned char small[16];  // the buffer when there is no memory
 };
 
 static struct stream standard[3] = {
@@ -54,12 +57,22 @@ static void buffer_provide(FILE *f)
         f->flags |= LINES;
 }
 
-static int write_all(int fd, const unsigned char *bytes, size_t n)
+static void stream_failed(FILE *f, int error)
+{
+    errno = f->error = error;
+    // Where there are signals this is SIGPIPE's end: quietly, whatever the program would do next.
+    if (f == stdout && error == EPIPE)
+        _exit(STATUS_EPIPE);
+}
+
+static int write_all(FILE *f, const unsigned char *bytes, size_t n)
 {
     while (n) {
-        ssize_t done = write(fd, bytes, n);
-        if (done <= 0)
+        ssize_t done = write(f->fd, bytes, n);
+        if (done <= 0) {
+            stream_failed(f, done < 0 ? errno : ENOSPC);
             return -1;
+        }
         bytes += done;
         n -= (size_t)done;
     }
@@ -73,9 +86,7 @@ static int stream_flush(FILE *f)
     if (!(f->flags & WRITING))
         return 0;
     if (f->next)
-        result = write_all(f->fd, f->buf, f->next);
-    if (result)
-        f->flags |= FAILED;
+        result = write_all(f, f->buf, f->next);
     f->flags &= ~WRITING;
     f->next = f->end = 0;
     return result;
@@ -186,12 +197,13 @@ int feof(FILE *f)
 
 int ferror(FILE *f)
 {
-    return (f->flags & FAILED) != 0;
+    return f->error;
 }
 
 void clearerr(FILE *f)
 {
-    f->flags &= ~(AT_END | FAILED);
+    f->flags &= ~AT_END;
+    f->error = 0;
 }
 
 void setlinebuf(FILE *f)
@@ -223,8 +235,7 @@ off_t ftell(FILE *f)
 static bool stream_fill(FILE *f)
 {
     if (!(f->flags & CAN_READ)) {
-        errno = EBADF;
-        f->flags |= FAILED;
+        stream_failed(f, EBADF);
         return false;
     }
     if (stream_flush(f))
@@ -235,8 +246,10 @@ static bool stream_fill(FILE *f)
     ssize_t n = read(f->fd, f->buf, f->size);
     f->next = 0;
     f->end = n > 0 ? (size_t)n : 0;
-    if (n <= 0)
-        f->flags |= n == 0 ? AT_END : FAILED;
+    if (n == 0)
+        f->flags |= AT_END;
+    else if (n < 0)
+        stream_failed(f, errno);
     return n > 0;
 }
 
@@ -340,8 +353,7 @@ ssize_t getline(char **line, size_t *size, FILE *f)
 static bool stream_writable(FILE *f)
 {
     if (!(f->flags & CAN_WRITE)) {
-        errno = EBADF;
-        f->flags |= FAILED;
+        stream_failed(f, EBADF);
         return false;
     }
     if (!(f->flags & WRITING)) {
@@ -360,10 +372,8 @@ static size_t stream_put(FILE *f, const unsigned char *bytes, size_t n)
         size_t some = MIN(n - done, f->size - f->next);
         if (f->next == 0 && n - done >= f->size) {
             // Large pieces go out as they are.
-            if (write_all(f->fd, bytes + done, n - done)) {
-                f->flags |= FAILED;
+            if (write_all(f, bytes + done, n - done))
                 break;
-            }
             return n;
         }
         memcpy(f->buf + f->next, bytes + done, some);

@@ -40,10 +40,9 @@ static int builtin_jobs(int argc, char **argv)
     return 0;
 }
 
-// Wait for a job in the background and forget it. While it's waited for, ^C is for it.
+// Wait for a job that was in the background, and forget it.
 static int finish(struct job *j)
 {
-    job_to_foreground(j);
     int status = job_wait(j);
     job_forget(j);
     return status;
@@ -55,8 +54,17 @@ static int builtin_fg(int argc, char **argv)
 
     if (!j)
         return 1;
+    // First the terminal, then the message: whoever has read it types to the job.
+    job_to_foreground(j);
     puts(j->text);
     fflush(stdout);
+    return finish(j);
+}
+
+// While a job is waited for, ^C is for it.
+static int wait_for(struct job *j)
+{
+    job_to_foreground(j);
     return finish(j);
 }
 
@@ -66,10 +74,10 @@ static int builtin_wait(int argc, char **argv)
 
     if (argc > 1) {
         struct job *j = job_find(argv[1]);
-        return j ? finish(j) : 127;
+        return j ? wait_for(j) : 127;
     }
     while (job_first())
-        status = finish(job_first());
+        status = wait_for(job_first());
     return status;
 }
 
@@ -86,8 +94,10 @@ static int kill_job(const char *name)
 
 static int builtin_kill(int argc, char **argv)
 {
-    int status = 0;
+    int status = argc < 2 ? 2 : 0;
 
+    if (status)
+        warnx("usage: kill PID-OR-%%JOB...");
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '%') {
             status |= kill_job(argv[i]);
@@ -114,8 +124,8 @@ builtin_fn *builtin_find(const char *name)
         const char *name;
         builtin_fn *function;
     } table[] = {
-        { "cd", builtin_cd },     { "exit", builtin_exit }, { "exec", builtin_exec }, { "jobs", builtin_jobs },
-        { "fg", builtin_fg },     { "wait", builtin_wait }, { "kill", builtin_kill }, { "history", builtin_history },
+        { "cd", builtin_cd }, { "exit", builtin_exit }, { "exec", builtin_exec }, { "jobs", builtin_jobs },
+        { "fg", builtin_fg }, { "wait", builtin_wait }, { "kill", builtin_kill }, { "history", builtin_history },
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

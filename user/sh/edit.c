@@ -1,4 +1,5 @@
-// Reading lines from a terminal in raw mode. One byte at a time: what is typed ahead stays in the terminal for the programs that it's meant for.
+// Reading lines from a terminal in raw mode. One byte at a time: what is typed ahead stays in the terminal for the
+// programs that it's meant for.
 //
 // The screen is changed with printable characters, backspaces and newlines only, so that any terminal will do.
 #include "sh.h"
@@ -25,8 +26,8 @@ static int length, cursor;
 
 static char *history[HISTORY_SIZE];  // the oldest first
 static int history_count;
-static int history_at;               // history_count: the new line
-static char unfinished[LINE_SIZE];   // the new line, while an old one is shown
+static int history_at;              // history_count: the new line
+static char unfinished[LINE_SIZE];  // the new line, while an old one is shown
 
 bool edit_begin(void)
 {
@@ -141,11 +142,11 @@ static void history_go(int where)
 // Completion of file names.
 
 struct completion {
-    const char *part;    // the beginning of the name
+    const char *part;  // the beginning of the name
     int part_length;
-    int count;           // of names that fit
+    int count;  // of names that fit
     char common[NAME_LEN + 1];
-    bool list;           // show them
+    bool list;  // show them
 };
 
 static void candidate(struct completion *c, const char *name)
@@ -248,8 +249,9 @@ static int read_escape(void)
         int number;
         enum key key;
     } keys[] = {
-        { 'A', 0, KEY_UP },   { 'B', 0, KEY_DOWN }, { 'C', 0, KEY_RIGHT }, { 'D', 0, KEY_LEFT }, { 'H', 0, KEY_HOME }, { 'F', 0, KEY_END },
-        { '~', 1, KEY_HOME }, { '~', 4, KEY_END },  { '~', 7, KEY_HOME },  { '~', 8, KEY_END },  { '~', 3, KEY_DELETE },
+        { 'A', 0, KEY_UP },   { 'B', 0, KEY_DOWN }, { 'C', 0, KEY_RIGHT },  { 'D', 0, KEY_LEFT },
+        { 'H', 0, KEY_HOME }, { 'F', 0, KEY_END },  { '~', 1, KEY_HOME },   { '~', 4, KEY_END },
+        { '~', 7, KEY_HOME }, { '~', 8, KEY_END },  { '~', 3, KEY_DELETE },
     };
     int number = 0, c = read_byte();
 

@@ -1,6 +1,7 @@
 // From words as they are written to arguments.
 //
-// While a field is put together, characters that are literal although they look like patterns have a '\' before them; it goes at the end.
+// While a field is put together, characters that are literal although they look like patterns have a '\' before them;
+// it goes at the end.
 #include "sh.h"
 
 #include <ctype.h>
@@ -20,10 +21,10 @@ static struct variable *variables;
 
 struct expansion {
     struct words fields;
-    char *field;            // the one in work
+    char *field;  // the one in work
     size_t length, room;
-    bool begun;             // there is one, if only an empty one in quotes
-    bool split;             // unquoted values are cut at blanks, and patterns become file names
+    bool begun;  // there is one, if only an empty one in quotes
+    bool split;  // unquoted values are cut at blanks, and patterns become file names
 };
 
 static struct variable *variable_find(const char *name, size_t length)

@@ -6,8 +6,8 @@
 #include <uapi/sys.h>
 
 /*
- * Save the process `pid`, which may be the caller, into the file `path`. Returns 0 when the image is durable, and 1 in the process that wakes up from an
- * image of itself.
+ * Save the process `pid`, which may be the caller, into the file `path`. Returns 0 when the image is durable, and 1 in
+ * the process that wakes up from an image of itself.
  */
 int checkpoint(pid_t pid, const char *path);
 
@@ -15,11 +15,11 @@ int checkpoint(pid_t pid, const char *path);
 int restart(const char *path);
 
 #define TICKS_PER_SECOND 100
-int uptime(void);           // ticks since the machine started
-int sleep_ticks(int ticks); // xv6's sleep()
+int uptime(void);            // ticks since the machine started
+int sleep_ticks(int ticks);  // xv6's sleep()
 
-uint64_t clock_ns(void);      // since the machine started
-uint64_t wall_clock_ns(void); // since 1970-01-01 UTC
+uint64_t clock_ns(void);       // since the machine started
+uint64_t wall_clock_ns(void);  // since 1970-01-01 UTC
 
 int proc_list(struct proc_info *list, int n);  // how many processes there are; fills in at most n
 int sysinfo(struct sysinfo *info);

@@ -1,7 +1,11 @@
 // Buffered streams and formatted text.
 //
-// stdout is written out at each newline when it is a terminal, and else when its buffer is full; stderr at the end of each call. A stream opened
-// for reading and writing needs fflush() or fseek() between the two. Reading from a terminal writes out stdout first.
+// stdout is written out at each newline when it is a terminal, and else when its buffer is full; stderr at the end of
+// each call. A stream opened for reading and writing needs fflush() or fseek() between the two. Reading from a terminal
+// writes out stdout first.
+//
+// Writing to a stdout that is a pipe which nobody reads any more ends the program, with status 141. When main() returns
+// and stdout could not be written, the library says so, and the exit status is 1 if it would have been 0.
 #pragma once
 
 #include <stdarg.h>
@@ -22,10 +26,10 @@ extern FILE *const stdin, *const stdout, *const stderr;
 FILE *fopen(const char *path, const char *mode);  // "r", "w", "a", each also with '+'
 FILE *fdopen(int fd, const char *mode);
 int fclose(FILE *f);
-int fflush(FILE *f);                              // NULL: all streams
+int fflush(FILE *f);  // NULL: all streams
 int fileno(FILE *f);
 int feof(FILE *f);
-int ferror(FILE *f);
+int ferror(FILE *f);  // 0, or the number of the last error
 void clearerr(FILE *f);
 int fseek(FILE *f, off_t offset, int whence);
 off_t ftell(FILE *f);
@@ -36,7 +40,7 @@ size_t fwrite(const void *buf, size_t size, size_t n, FILE *f);
 int fgetc(FILE *f);
 int getc(FILE *f);
 int getchar(void);
-int ungetc(int c, FILE *f);                       // one byte is always possible after a successful fgetc()
+int ungetc(int c, FILE *f);  // one byte is always possible after a successful fgetc()
 char *fgets(char *buf, int size, FILE *f);
 ssize_t getline(char **line, size_t *size, FILE *f);  // with its newline; *line is malloc()ed and grown; -1 at the end
 int fputc(int c, FILE *f);
@@ -47,7 +51,8 @@ int puts(const char *s);
 void perror(const char *what);
 int remove(const char *path);
 
-// The conversions of lib/base/format.h, and %f %F %e %E %g %G with an argument of type double, rounded correctly (half to even).
+// The conversions of lib/base/format.h, and %f %F %e %E %g %G with an argument of type double, rounded correctly (half
+// to even).
 #define PRINTS(at, first) __attribute__((format(printf, at, first)))
 int printf(const char *format, ...) PRINTS(1, 2);
 int fprintf(FILE *f, const char *format, ...) PRINTS(2, 3);

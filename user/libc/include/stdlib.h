@@ -13,7 +13,8 @@ void *calloc(size_t n, size_t size);
 void *realloc(void *p, size_t size);
 void free(void *p);
 
-// Numbers out of text. *end, unless end is NULL, is where the number ends; out of range: the nearest one, with ERANGE. Base 0 knows 0x and 0.
+// Numbers out of text. *end, unless end is NULL, is where the number ends; out of range: the nearest one, with ERANGE.
+// Base 0 knows 0x and 0.
 int atoi(const char *s);
 long atol(const char *s);
 double atof(const char *s);
@@ -31,7 +32,8 @@ int rand(void);
 void srand(unsigned seed);
 
 void qsort(void *base, size_t n, size_t size, int (*compare)(const void *a, const void *b));
-void *bsearch(const void *key, const void *base, size_t n, size_t size, int (*compare)(const void *key, const void *member));
+void *bsearch(const void *key, const void *base, size_t n, size_t size,
+              int (*compare)(const void *key, const void *member));
 
 /* Runs the atexit() functions, last one first, writes out all streams, and ends with status & 0xff. */
 _Noreturn void exit(int status);

@@ -8,7 +8,7 @@
 
 struct timespec {
     time_t tv_sec;
-    long   tv_nsec;
+    long tv_nsec;
 };
 
 struct tm {
@@ -22,5 +22,6 @@ struct tm {
 
 int clock_gettime(int clock, struct timespec *ts);  // EINVAL
 time_t time(time_t *seconds);                       // seconds may be NULL
-int nanosleep(const struct timespec *ts, struct timespec *left);  // rounded up to whole ticks of 10 ms; *left is not used
+int nanosleep(const struct timespec *ts,
+              struct timespec *left);  // rounded up to whole ticks of 10 ms; *left is not used
 struct tm *gmtime_r(const time_t *seconds, struct tm *tm);

@@ -22,13 +22,14 @@ struct format_spec {
 
 struct format_output;
 
-/* A caller's own conversions: takes the argument from *ap and sends its text with format_field(); false if the letter is not one of them. */
+/* A caller's own conversions: takes the argument from *ap and sends its text with format_field(); false if the letter is
+ * not one of them. */
 typedef bool format_more_fn(struct format_output *out, const struct format_spec *spec, char letter, va_list *ap);
 
 /* A prefix (sign, 0x), zeros and a body, padded with spaces to the width. */
-void format_field(struct format_output *out, const struct format_spec *spec, const char *prefix, int zeros, const char *body,
-                  size_t n);
+void format_field(struct format_output *out, const struct format_spec *spec, const char *prefix, int zeros,
+                  const char *body, size_t n);
 
 /* format_to() that asks `more` about letters that are not its own. */
-size_t format_to_more(void (*put)(void *arg, const char *bytes, size_t n), void *arg, format_more_fn *more, const char *format,
-                      va_list ap);
+size_t format_to_more(void (*put)(void *arg, const char *bytes, size_t n), void *arg, format_more_fn *more,
+                      const char *format, va_list ap);

@@ -9,5 +9,5 @@
 int fstat(int fd, struct stat *st);
 int stat(const char *path, struct stat *st);  // opens the file for reading
 
-int mkdir(const char *path, ...);             // POSIX's mode may be given and means nothing
+int mkdir(const char *path, ...);  // POSIX's mode may be given and means nothing
 int mknod(const char *path, int major, int minor);
