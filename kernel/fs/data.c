@@ -618,9 +618,7 @@ static int transfer(struct direct *d, struct frame **frames)
             io_add(&io, d->runs[n].block + k, *frames++);
         }
     }
-    int err = io_end(&io);
-    journal_data_written();
-    return err;
+    return io_end(&io);
 }
 
 // Show a part of a run in the tree, as much as one leaf holds.

@@ -16,8 +16,8 @@
 //  2. A block's contents change only while a handle holds it in the running transaction, and in a frame that nobody else references. The
 //     committing transaction references the frames as they were when its last handle ended, so what it writes stays as it is.
 //  3. File data that was dirty when the last handle ended is written before the log, and flushed before the commit block is written.
-//  4. The commit block is written after a flush that follows the logged blocks; or, when no data has to be durable first, together with
-//     them: its checksum of their contents makes an incomplete transaction no transaction.
+//  4. The commit block is written after a flush that follows the logged blocks. Its checksum of their contents can't take the place of that
+//     flush: inodes end with a checksum of the same kind, and a CRC over something with its own CRC at the end doesn't depend on what it is.
 //  5. A block goes home only from a frame of a transaction whose commit block has been flushed (`home`); it goes nowhere else before.
 //  6. The head on disk moves only after what it leaves behind is home and flushed. Room in the ring counts as free (`used`) only after the
 //     moved head is flushed.
@@ -72,7 +72,6 @@ static bool closing GUARDED_BY(journal_lock);               // the running one t
 static bool failed GUARDED_BY(journal_lock);
 static bool stopping GUARDED_BY(journal_lock);
 static bool stopped GUARDED_BY(journal_lock);
-static bool data_unflushed GUARDED_BY(journal_lock);        // file data was written since the last flush began
 static u64 wanted_round GUARDED_BY(journal_lock);           // to be committed at once
 static u64 done_round GUARDED_BY(journal_lock);             // durable
 static u64 wanted_checkpoint GUARDED_BY(journal_lock);      // the checkpoint after this round is wanted at once
@@ -240,13 +239,6 @@ void journal_relieve(void)
     spin_unlock(&journal_lock);
 }
 
-void journal_data_written(void)
-{
-    spin_lock(&journal_lock);
-    data_unflushed = true;
-    spin_unlock(&journal_lock);
-}
-
 bool journal_failed(void)
 {
     spin_lock(&journal_lock);
@@ -356,30 +348,24 @@ static void log_group(struct io_stream *io, const struct transaction *t, u32 fro
     }
 }
 
-static int log_write(const struct transaction *t, bool flush_first)
+static int log_write(const struct transaction *t)
 {
     struct fs_commit commit = {.sequence = next_sequence, .blocks = t->count};
     u64 position = next_position;
     struct io_stream io;
-    int err = 0;
 
     io_begin(&io, disk, DISK_WRITE, slots, NULL, NULL);
     for (u32 from = 0; from < t->count; from += FS_DESCRIPTOR_MAX)
         log_group(&io, t, from, MIN(t->count - from, FS_DESCRIPTOR_MAX), &position, &commit.data_crc);
-    if (flush_first) {
-        err = io_end(&io);
-        if (!err)
-            err = disk_flush(disk);
-        if (err)
-            return err;
-        io_begin(&io, disk, DISK_WRITE, slots, NULL, NULL);
-    }
-    fs_commit_encode(&commit, frame_data(commit_frame));
-    io_add(&io, ring_block(position++), commit_frame);
-    err = io_end(&io);
+    int err = io_end(&io);
+    if (!err)
+        err = disk_flush(disk);
     if (err)
         return err;
-    err = disk_flush(disk);
+    fs_commit_encode(&commit, frame_data(commit_frame));
+    err = disk_transfer(disk, DISK_WRITE, ring_block(position++), 1, &commit_frame);
+    if (!err)
+        err = disk_flush(disk);
     if (err)
         return err;
     used += position - next_position;
@@ -404,8 +390,8 @@ static void keep_homes(struct transaction *t)
     t->count = 0;
 }
 
-// No more handles; wait for those that are open. Then the next transaction runs, and *dirty and *flush_first are what this one has to wait for.
-static struct transaction *close_running(struct list *dirty, bool *flush_first)
+// No more handles; wait for those that are open. Then the next transaction runs, and *dirty has to be written before this one.
+static struct transaction *close_running(struct list *dirty)
 {
     spin_lock(&journal_lock);
     closing = true;
@@ -429,8 +415,6 @@ static struct transaction *close_running(struct list *dirty, bool *flush_first)
     next->opened = 0;
     running = next;
     closing = false;
-    *flush_first = data_unflushed;
-    data_unflushed = false;
     wake_all(&room);
     spin_unlock(&journal_lock);
     return t;
@@ -440,10 +424,10 @@ static struct transaction *close_running(struct list *dirty, bool *flush_first)
 static int commit(void)
 {
     struct list dirty;
-    bool flush_first, any;
+    bool any;
     int err = 0;
 
-    struct transaction *t = committing = close_running(&dirty, &flush_first);
+    struct transaction *t = committing = close_running(&dirty);
     cache_write_dirty(&dirty, inode_write_failed, &any);
     if (t->count && used + blocks_in_log(t->count) > ring_blocks) {
         err = checkpoint();
@@ -451,8 +435,8 @@ static int commit(void)
             return err;
     }
     if (t->count)
-        err = log_write(t, flush_first || any);
-    else if (flush_first || any)
+        err = log_write(t);
+    else if (any)
         err = disk_flush(disk);
     if (err) {
         fail("the journal", err);
@@ -746,7 +730,7 @@ static int allocate_memory(void)
 static void reset_state(void)
 {
     spin_lock(&journal_lock);
-    closing = failed = stopping = stopped = data_unflushed = false;
+    closing = failed = stopping = stopped = false;
     wanted_round = done_round = wanted_checkpoint = done_checkpoint = 0;
     last_commit = time_ns();
     running = &transactions[0];

@@ -54,7 +54,4 @@ MUST_CHECK int journal_checkpoint(void);
 /* Memory is short: commit and write home soon. */
 void journal_relieve(void);
 
-/* Data went to the disk past the cache: flush it before the next commit. */
-void journal_data_written(void);
-
 bool journal_failed(void);

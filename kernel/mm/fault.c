@@ -102,6 +102,8 @@ static int page_put(struct vmspace *space, struct region *r, uaddr_t page, enum 
             commit_release(space, 1);
         return -ENOMEM;
     }
+    if (r->prot & PROT_EXEC)
+        frame_mark_executed(own);
     *entry = pte_page(frame_addr(own), flags_for(space, r, own));
     figure_add(&space->resident, 1);
     *f = NULL;
@@ -128,6 +130,8 @@ static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, p
         struct frame *own = frame_own(frame_of_pte(*entry));
         if (!own)
             return -ENOMEM;
+        if (r->prot & PROT_EXEC)
+            frame_mark_executed(own);
         *entry = pte_page(frame_addr(own), flags_for(space, r, own));
     }
     // Even if nothing changed here: what faulted was an entry that the processor had kept from before.

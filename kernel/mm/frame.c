@@ -161,14 +161,26 @@ static bool drop_reference(struct frame *f)
     return before == 1;
 }
 
-// What was freed is made unusable, so that a checked build stumbles over whoever still uses it.
-static void poison(struct frame *f)
+void frame_mark_executed(struct frame *f)
+{
+    f->executed = true;
+}
+
+/*
+ * A frame is about to be free. An emulator watches every write to a page that it has translated code from, at some
+ * fifty times the cost, until all of that code has been overwritten: a stack or a slab in such a page would be slow for
+ * ever, since it never touches some of it. A checked build makes all that was freed unusable, so that it stumbles over
+ * whoever still uses it.
+ */
+static void wipe(struct frame *f)
 {
 #ifdef CHECKED
     memset(frame_data(f), 0xdb, (size_t)PAGE_SIZE << f->order);
 #else
-    (void)f;
+    if (f->executed)
+        memset(frame_data(f), 0, PAGE_SIZE);
 #endif
+    f->executed = false;
 }
 
 void frame_put(struct frame *f)
@@ -176,7 +188,7 @@ void frame_put(struct frame *f)
     if (!drop_reference(f))
         return;
     assert(f->state == FRAME_USED);
-    poison(f);
+    wipe(f);
     spin_lock(&frames_lock);
     give_block(f, f->order);
     spin_unlock(&frames_lock);
@@ -198,7 +210,7 @@ void frame_batch_put(struct frame_batch *batch, struct frame *f)
     if (!drop_reference(f))
         return;
     assert(f->state == FRAME_USED);
-    poison(f);
+    wipe(f);
     batch->frames[batch->count++] = f;
     if (batch->count == FRAME_BATCH)
         frame_batch_finish(batch);

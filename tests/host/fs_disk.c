@@ -198,13 +198,13 @@ static void format_root(const struct fs_super *s)
     fs_dirent_encode(&dot_dot, block_at(s->data_start) + FS_DIRENT_SIZE);
 }
 
-void host_format(u64 inodes, u64 journal_blocks)
+void host_format(u64 blocks, u64 inodes, u64 journal_blocks)
 {
     struct fs_journal_head head = {.sequence = 1};
     struct fs_super s;
 
     memset(bytes, 0, disk.blocks * FS_BLOCK_SIZE);
-    CHECK(fs_super_plan(disk.blocks, inodes, journal_blocks, &s) == FS_OK);
+    CHECK(fs_super_plan(blocks ? blocks : disk.blocks, inodes, journal_blocks, &s) == FS_OK);
     fs_super_encode(&s, block_at(0));
     fs_super_encode(&s, block_at(s.blocks - 1));
     fs_journal_head_encode(&head, block_at(s.journal_start));

@@ -46,7 +46,8 @@ void printk(const char *format, ...)
 
 static _Noreturn void die(const char *format, va_list ap)
 {
-    fprintf(stderr, "%.*s", (int)recent_length, recent);
+    size_t from = MAX(recent_length, 2000) - 2000;
+    fprintf(stderr, "%.*s", (int)(recent_length - from), recent + from);
     vfprintf(stderr, format, ap);
     fputc('\n', stderr);
     abort();
@@ -233,6 +234,29 @@ void host_join(void)
         if (any)
             thread_yield();
     }
+}
+
+static bool syncing;
+
+static void sync_often(void *arg)
+{
+    while (syncing) {
+        for (u32 n = host_random(30); n > 0; n--)
+            thread_yield();
+        (void)!fs_sync();
+    }
+}
+
+void host_start_syncing(void)
+{
+    syncing = true;
+    host_spawn(sync_often, NULL);
+}
+
+void host_stop_syncing(void)
+{
+    syncing = false;
+    host_join();
 }
 
 void host_set_preemption(u32 n)

@@ -28,6 +28,10 @@ void host_run(void (*body)(void *), void *arg);
 void host_spawn(void (*body)(void *), void *arg);
 void host_join(void);
 
+/* Start a thread that calls fs_sync() every now and then, until host_stop_syncing(): so that commits happen in the middle of everything. */
+void host_start_syncing(void);
+void host_stop_syncing(void);
+
 // Memory.
 
 /* So many frames there are. Only while nothing is allocated. */
@@ -67,8 +71,8 @@ struct disk *host_disk_create(u64 blocks);
 void host_disk_destroy(void);
 u8 *host_disk_bytes(void);
 
-/* An empty file system; 0: by rule. */
-void host_format(u64 inodes, u64 journal_blocks);
+/* An empty file system on the first `blocks` of the disk; 0: all of it, or by rule. */
+void host_format(u64 blocks, u64 inodes, u64 journal_blocks);
 
 /* The disk as it is, journal replayed: how many errors fsck finds. They are printed. */
 u64 host_fsck(void);

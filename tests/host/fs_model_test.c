@@ -543,12 +543,14 @@ static void do_remount(void)
         node_release(open_files[k].node);
     }
     CHECK(files_live() == 0);
+    host_stop_syncing();
     CHECK_OK(fs_unmount());
     if (inodes_live() || host_objects() || host_frames_used())
         host_fail("left after the end: %u inodes, %llu objects, %u frames", inodes_live(), (unsigned long long)host_objects(),
                   host_frames_used());
     CHECK(host_fsck() == 0);
     CHECK_OK(fs_mount(disk));
+    host_start_syncing();
     compare_all();
 }
 
@@ -566,6 +568,7 @@ static void body(void *arg)
     for (u32 k = 0; k < ARRAY_SIZE(kinds); k++)
         total += kinds[k].weight;
     CHECK_OK(fs_mount(disk));
+    host_start_syncing();
     for (u32 n = 0; n < operations; n++) {
         u32 pick = host_random(total), k = 0;
         if (n % 200 == 199)
@@ -576,6 +579,7 @@ static void body(void *arg)
         kinds[k].run();
     }
     do_remount();
+    host_stop_syncing();
     CHECK_OK(fs_unmount());
 }
 
@@ -598,7 +602,7 @@ int main(int argc, char **argv)
     // Little memory, so that the cache has to give some back all the time.
     host_set_memory(512);
     disk = host_disk_create(DISK_BLOCKS);
-    host_format(0, 0);
+    host_format(0, 0, 0);
     root = node_new(T_DIR, NULL);
     host_run(body, NULL);
     forget(root);

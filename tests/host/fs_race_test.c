@@ -215,7 +215,7 @@ int main(int argc, char **argv)
         host_seed(seed * 1000 + n);
         host_set_preemption(2 + n % 12);
         disk = host_disk_create(1024);
-        host_format(0, 0);
+        host_format(0, 0, 0);
         host_run(body, NULL);
     }
     host_disk_destroy();

@@ -1,4 +1,5 @@
-// Where a program starts: esp points at a meaningless return address, argc and argv. The stack is aligned as the ABI has it at a call.
+// Where a program starts: esp points at a meaningless return address, argc and argv. The stack is aligned as the ABI has
+// it at a call.
     .section .text.start, "ax"
     .globl _start
 _start:

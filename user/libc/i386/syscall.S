@@ -1,4 +1,5 @@
-// The system calls, one function each: uapi/syscall.h's number in eax, the arguments where the C caller put them. On -1, edx becomes errno.
+// The system calls, one function each: uapi/syscall.h's number in eax, the arguments where the C caller put them. On -1,
+// edx becomes errno.
 #include <uapi/syscall.h>
 
 .macro syscall name, number

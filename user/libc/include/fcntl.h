@@ -5,6 +5,6 @@
 
 #define O_CREAT O_CREATE
 
-/* A descriptor, the lowest free one. POSIX's third argument may be given and means nothing: there are no permissions. */
+/* A descriptor, the lowest free one. There are no permissions: POSIX's third argument may be given, and is ignored. */
 int open(const char *path, int flags, ...);
 int creat(const char *path, int mode);

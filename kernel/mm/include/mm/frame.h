@@ -11,7 +11,8 @@ struct frame {
     _Atomic u32 refs;  // 0 free, 1 one owner, more: shared and read-only for its owners
     u8 order : 4;      // of the run or free block that starts here
     u8 state : 4;      // the allocator's own
-    u8 slab_class;     // kmalloc's: 0 is not a slab
+    u8 slab_class : 7; // kmalloc's: 0 is not a slab
+    u8 executed : 1;   // code may have run from here
     u16 slab_free;     // kmalloc's: where the slab's first free object is
     u32 next, prev;    // the allocator's; kmalloc's while the frame is a slab
 };
@@ -33,6 +34,9 @@ MUST_CHECK struct frame *frame_alloc_zeroed(void);
 /* One frame with the contents of f, at a place where copying is quick; and a copy to a frame that is there already. */
 MUST_CHECK struct frame *frame_duplicate(struct frame *f);
 void frame_copy(struct frame *to, struct frame *from);
+
+/* Code may run from this frame: it will be wiped before anyone gets it anew. */
+void frame_mark_executed(struct frame *f);
 
 struct frame *frame_get(struct frame *f);
 void frame_put(struct frame *f);  // the last reference frees the run
