@@ -1,4 +1,7 @@
-// Spin locks as ticket locks, interrupts off while one is held, and the checked build's watch over the order of locks.
+// Spin locks, with interrupts off while one is held, and the checked build's watch over the order of locks.
+//
+// Whoever comes first gets the lock. Handing it on in order of arrival would be fairer, and very slow in a virtual machine: the next in order may be a CPU
+// that the host isn't running.
 #include <arch/cpu.h>
 #include <kern/printk.h>
 #include <kern/spinlock.h>
@@ -123,9 +126,9 @@ void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS
     if (spin_held(lock))
         panic("%s is taken twice", lock->name);
     lock_trace_acquire(&irq_state()->spinning, lock->name, lock->rank);
-    unsigned ticket = atomic_fetch_add_explicit(&lock->next, 1, memory_order_relaxed);
-    while (atomic_load_explicit(&lock->serving, memory_order_acquire) != ticket)
-        cpu_relax();
+    while (atomic_exchange_explicit(&lock->taken, true, memory_order_acquire))
+        while (atomic_load_explicit(&lock->taken, memory_order_relaxed))
+            cpu_relax();
     atomic_store_explicit(&lock->owner, (s32)cpu_index() + 1, memory_order_relaxed);
 }
 
@@ -134,7 +137,6 @@ void spin_unlock(struct spinlock *lock) NO_LOCK_ANALYSIS
     assert(spin_held(lock));
     atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
     lock_trace_release(&irq_state()->spinning, lock->name, lock->rank);
-    unsigned served = atomic_load_explicit(&lock->serving, memory_order_relaxed);
-    atomic_store_explicit(&lock->serving, served + 1, memory_order_release);
+    atomic_store_explicit(&lock->taken, false, memory_order_release);
     irq_pop();
 }

@@ -332,9 +332,10 @@ static void do_rename(void)
     if (path_rename(NULL, from, to))
         return;
     struct entry *e = find(from), *old = find(to);
-    CHECK(e && !(old && has_children(to)));
+    CHECK(e);
     if (old && old->node == e->node)
         return;
+    CHECK(!has_children(to));
     if (old)
         drop(old);
     move(from, to);

@@ -54,7 +54,7 @@ void host_fail_disk(enum disk_op op, u32 n, bool from_then_on)
     fail_op = op;
     fail_in = n;
     fail_on = from_then_on;
-    failed = false;
+    failed &= n == 0;
 }
 
 bool host_disk_failed(void)

@@ -458,7 +458,7 @@ void host_fail_memory(u32 n, bool from_then_on)
 {
     fail_in = n;
     fail_on = from_then_on;
-    failed = false;
+    failed &= n == 0;
 }
 
 bool host_memory_failed(void)

@@ -46,6 +46,7 @@ def boot(disk):
 
 
 def main():
+    machines.accelerator()
     half, whole = DIGITS // 100, DIGITS // 50
     with tempfile.TemporaryDirectory() as folder:
         disk = machines.make_disk(os.path.join(folder, "amber.img"))

@@ -25,10 +25,11 @@ static void console_open(void)
 
 static pid_t start(char *const argv[])
 {
-    pid_t pid = fork();
+    pid_t pid;
 
-    if (pid < 0)
-        err(1, "fork");
+    // Memory and places for processes come back, and the machine lives only as long as this process does.
+    while ((pid = fork()) < 0)
+        sleep(1);
     if (pid == 0) {
         execv(argv[0], argv);
         err(127, "%s", argv[0]);

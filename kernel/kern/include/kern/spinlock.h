@@ -43,7 +43,7 @@ enum lock_rank {
 };
 
 struct CAPABILITY("spinlock") spinlock {
-    atomic_uint next, serving;  // a ticket lock
+    atomic_bool taken;
     const char *name;
     u16 rank;
     _Atomic s32 owner;  // CPU index + 1; 0 when free
