@@ -1,5 +1,6 @@
 // Calls on open files.
 #include "call.h"
+#include <base/string.h>
 #include <dev/chardev.h>
 #include <dev/console.h>
 #include <fs/file.h>
@@ -50,6 +51,7 @@ int sys_fstat(struct call *c)
     int err = fd_lookup(c->self, call_int(c, 0), &f);
     if (err)
         return err;
+    memset(&st, 0, sizeof(st));  // the holes between its fields go to the program, too
     err = file_stat(f, &st);
     file_put(f);
     return err ? err : copy_to_user(call_pointer(c, 1), &st, sizeof(st));

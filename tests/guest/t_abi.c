@@ -83,6 +83,18 @@ static void stat_has_xv6s_layout(void)
     CHECK(unlink("layout") == 0, "unlink");
 }
 
+// The holes between its fields are not from the kernel's stack.
+static void stat_has_nothing_in_its_holes(void)
+{
+    uint8_t bytes[20];
+    int fd = open("/", O_RDONLY);
+
+    memset(bytes, 0xaa, sizeof(bytes));
+    CHECK(open("/a/path/that/leads/through/much/of/the/kernel", O_RDONLY) < 0, "open");
+    CHECK((int)raw_call(SYS_fstat, (uintptr_t)fd, (uintptr_t)bytes, 0).eax == 0, "fstat");
+    CHECK(!bytes[2] && !bytes[3] && !bytes[14] && !bytes[15], "%02x%02x %02x%02x", bytes[2], bytes[3], bytes[14], bytes[15]);
+}
+
 static void directory_reads_as_16_byte_entries(void)
 {
     struct {
@@ -255,6 +267,71 @@ static void io_privilege_cannot_be_raised(void)
     CHECK(flags & 0x200, "interrupts are on");
 }
 
+#define FLAG_TRACE     0x100u
+#define FLAG_DOWNWARDS 0x400u
+#define FLAG_NESTED    0x4000u
+#define FLAG_ALIGNED   0x40000u
+
+static uint32_t pid_with_flags(uint32_t flags)
+{
+    uint32_t pid;
+
+    __asm__ volatile("pushfl; movl (%%esp), %%ecx; orl %1, (%%esp); popfl; int $0x40; pushl %%ecx; popfl"
+                     : "=a"(pid)
+                     : "r"(flags), "a"(SYS_getpid)
+                     : "ecx", "edx", "memory");
+    return pid;
+}
+
+static void write_downwards(void)
+{
+    char path[] = "/downwards";
+
+    __asm__ volatile("std");
+    raw_call(SYS_open, (uintptr_t)path, O_CREATE, 0);
+    __asm__ volatile("cld");
+}
+
+static void traced(void)
+{
+    pid_with_flags(FLAG_TRACE);
+}
+
+// A program's processor flags are its own: the kernel neither copies downwards, nor traps, nor returns to a nested task.
+static void flags_do_not_reach_the_kernel(void)
+{
+    CHECK(pid_with_flags(FLAG_NESTED) == (uint32_t)getpid(), "nested task");
+    CHECK(pid_with_flags(FLAG_ALIGNED) == (uint32_t)getpid(), "alignment check");
+    CHECK(pid_with_flags(FLAG_DOWNWARDS) == (uint32_t)getpid(), "direction");
+    CHECK(in_child(write_downwards) == 0 && unlink("/downwards") == 0, "a path copied while the direction is down");
+    CHECK(WIFSIGNALED(in_child(traced)), "single step");
+}
+
+static void load_code_into_stack_segment(void)
+{
+    __asm__ volatile("movl $0x1b, %%eax; movl %%eax, %%ss" ::: "eax");
+}
+
+static void odd_segments(void)
+{
+    __asm__ volatile("movl $0x1b, %%eax; movl %%eax, %%es; movl %%eax, %%fs; xorl %%eax, %%eax; movl %%eax, %%gs; movl %%eax, %%fs;"
+                     "movl $11, %%eax; movl %%eax, %%ds; int $0x40" ::: "eax");
+}
+
+static void null_segments(void)
+{
+    __asm__ volatile("xorl %%eax, %%eax; movl %%eax, %%es; movl %%eax, %%fs; movl %%eax, %%gs; movl %%eax, %%ds;"
+                     "movl $11, %%eax; int $0x40" ::: "eax", "edx");
+}
+
+// Whatever segments a program has loaded, the kernel works with its own.
+static void segments_do_not_reach_the_kernel(void)
+{
+    CHECK(WIFSIGNALED(in_child(load_code_into_stack_segment)), "code as a stack");
+    CHECK(WIFSIGNALED(in_child(odd_segments)), "a local segment, of which there are none");
+    CHECK(in_child(null_segments) == 0, "no segments at all");
+}
+
 static void deep_recursion(void)
 {
     volatile char page[4096];
@@ -279,6 +356,7 @@ static const struct test tests[] = {
     TEST(wait_ignores_its_stack),
     TEST(numbers_are_xv6s),
     TEST(stat_has_xv6s_layout),
+    TEST(stat_has_nothing_in_its_holes),
     TEST(directory_reads_as_16_byte_entries),
     TEST(call_with_any_stack_pointer_is_harmless),
     TEST(bad_path_pointers_are_errors),
@@ -290,6 +368,8 @@ static const struct test tests[] = {
     TEST(privileged_instructions_kill),
     TEST(faults_have_their_reasons),
     TEST(io_privilege_cannot_be_raised),
+    TEST(flags_do_not_reach_the_kernel),
+    TEST(segments_do_not_reach_the_kernel),
     TEST(stack_overflow_is_caught),
 };
 RUN_TESTS(tests)

@@ -19,8 +19,9 @@
 #include <uapi/errno.h>
 #include <uapi/fcntl.h>
 
-#define DISK_BLOCKS 512 // at most
+#define DISK_BLOCKS 512 // at most; and for large files
 #define DISK_MIN    170
+#define DISK_LARGE  2048
 #define INODES      64
 #define JOURNAL     64
 #define FILE_MAX    (64 * 4096)
@@ -61,7 +62,14 @@ struct operation {
     bool durable;       // everything up to here is, once it has ended
 };
 
+struct crash {
+    size_t position;
+    const char *kind;
+};
+
 static struct disk *disk;
+static size_t image_size;
+static void (*examine)(void *crash);  // checks a recovered disk
 static struct node nodes[NODES];
 static u32 node_count;
 static struct state now, states[OPERATIONS + 1];  // states[k]: after operation k; 0: at the beginning
@@ -535,11 +543,6 @@ static void explain(u32 low, u32 high)
     fprintf(stderr, "\n");
 }
 
-struct crash {
-    size_t position;
-    const char *kind;
-};
-
 // What is past a file's end must not come to light when it is extended.
 static void extend_all(void)
 {
@@ -562,7 +565,7 @@ static void extend_all(void)
     }
 }
 
-static void examine(void *arg)
+static void examine_names(void *arg)
 {
     struct crash *c = arg;
     u32 low = 0, high = 0;
@@ -594,7 +597,7 @@ static void show_history(size_t position)
     struct fs_journal_head head;
     struct fs_super s;
 
-    CHECK(fs_super_decode(first_image, DISK_BLOCKS, &s) == FS_OK);
+    CHECK(fs_super_decode(first_image, disk->blocks, &s) == FS_OK);
     for (size_t k = MAX(position, 40) - 40; k < position; k++) {
         const struct host_write *w = &history.writes[k];
         if (w->flush)
@@ -631,17 +634,17 @@ static void mount_only(void *arg)
 // The power fails again while the state on the disk is recovered.
 static void cut_recovery(struct crash c)
 {
-    static u8 image[DISK_BLOCKS * FS_BLOCK_SIZE];
+    static u8 image[DISK_LARGE * FS_BLOCK_SIZE];
     struct host_log log = {};
 
-    memcpy(image, host_disk_bytes(), sizeof(image));
+    memcpy(image, host_disk_bytes(), image_size);
     host_record(&log);
     host_run(mount_only, NULL);
     host_record(NULL);
     size_t cut = host_random((u32)log.count + 1), flushed = cut;
     while (flushed > 0 && !log.writes[flushed - 1].flush)
         flushed--;
-    memcpy(host_disk_bytes(), image, sizeof(image));
+    memcpy(host_disk_bytes(), image, image_size);
     for (size_t k = 0; k < cut; k++)
         if (!log.writes[k].flush && (k < flushed || host_random(4)))
             memcpy(host_disk_bytes() + log.writes[k].block * FS_BLOCK_SIZE, log.writes[k].bytes, FS_BLOCK_SIZE);
@@ -649,7 +652,7 @@ static void cut_recovery(struct crash c)
     c.kind = "a second one during recovery";
     check_state(c);
     recoveries_cut++;
-    memcpy(host_disk_bytes(), image, sizeof(image));
+    memcpy(host_disk_bytes(), image, image_size);
 }
 
 enum { ALL, HALF, ONE_LOST, ONE_ONLY, KINDS };
@@ -668,29 +671,99 @@ static void apply_window(size_t from, size_t to, u32 kind)
     }
 }
 
-static void crash_everywhere(u32 samples, u64 limit)
+// At every stride-th place of the log: the prefix, and `samples` other states.
+static void crash_everywhere(u32 stride, u32 samples, u64 limit)
 {
-    static u8 base[DISK_BLOCKS * FS_BLOCK_SIZE];
+    static u8 base[DISK_LARGE * FS_BLOCK_SIZE];
     size_t flushed = 0;  // base holds all before this
 
-    memcpy(base, first_image, sizeof(base));
+    memcpy(base, first_image, image_size);
     for (size_t at = 0; at <= history.count && states_tried < limit; at++) {
         if (at > 0 && history.writes[at - 1].flush) {
-            memcpy(host_disk_bytes(), base, sizeof(base));
+            memcpy(host_disk_bytes(), base, image_size);
             apply_window(flushed, at, ALL);
-            memcpy(base, host_disk_bytes(), sizeof(base));
+            memcpy(base, host_disk_bytes(), image_size);
             flushed = at;
         }
+        if (host_random(stride))
+            continue;
         for (u32 n = 0; n < 1 + (at > flushed + 1 ? samples : 0); n++) {
             u32 kind = n ? 1 + host_random(KINDS - 1) : ALL;
             struct crash c = {at, kind_names[kind]};
-            memcpy(host_disk_bytes(), base, sizeof(base));
+            memcpy(host_disk_bytes(), base, image_size);
             apply_window(flushed, at, kind);
             if (host_random(40) == 0)
                 cut_recovery(c);
             check_state(c);
         }
     }
+}
+
+// A file that is larger than what one transaction frees.
+
+#define LARGE_BLOCKS 1500
+
+static void write_large(struct file *f)
+{
+    for (u32 at = 0; at < LARGE_BLOCKS; at += 60) {
+        struct frame *frames[60];
+        for (u32 k = 0; k < ARRAY_SIZE(frames); k++) {
+            frames[k] = frame_alloc();
+            CHECK(frames[k]);
+            for (u32 n = 0; n < 4096; n += 8)
+                put_le64((u8 *)frame_data(frames[k]) + n, word(0, 1, (at + k) * 4096 + n));
+        }
+        CHECK_OK(inode_write_frames(file_inode(f), at * 4096ull, frames, ARRAY_SIZE(frames)));
+        for (u32 k = 0; k < ARRAY_SIZE(frames); k++)
+            frame_put(frames[k]);
+    }
+}
+
+static void work_large(void *arg)
+{
+    struct file *f;
+
+    CHECK_OK(fs_mount(disk));
+    host_start_syncing();
+    for (u32 round = 0; round < 2; round++) {
+        CHECK_OK(path_open(NULL, "/big", O_RDWR | O_CREATE, &f));
+        write_large(f);
+        CHECK_OK(file_truncate(f, host_random(40 * 512) * 8));
+        CHECK_OK(file_truncate(f, 50 * 4096));
+        write_large(f);
+        CHECK_OK(file_truncate(f, host_random(700 * 512) * 8));
+        file_put(f);
+        CHECK_OK(path_unlink(NULL, "/big"));
+    }
+    host_stop_syncing();
+    CHECK_OK(fs_unmount());
+}
+
+static void examine_large(void *arg)
+{
+    static u8 bytes[FILE_MAX];
+    struct crash *c = arg;
+    struct piece piece = {bytes, sizeof(bytes)};
+    struct inode *i;
+    size_t done;
+
+    CHECK_OK(fs_mount(disk));
+    if (path_lookup(NULL, "/big", &i) == 0) {
+        struct inode_identity id;
+        inode_identify(i, &id);
+        if (id.size < FILE_MAX)
+            CHECK_OK(inode_truncate(i, FILE_MAX));
+        CHECK_OK(inode_read(i, 0, &piece, 1, &done));
+        CHECK(done == FILE_MAX);
+        for (size_t at = 0; at < FILE_MAX; at += 8) {
+            u64 w = le64(bytes + at);
+            if (w && (at >= id.size || w != word(0, (u32)(w >> 32) & 0xfff, at)))
+                host_fail("a crash at %zu of %zu (%s): %llx at %zu of %llu bytes", c->position, history.count, c->kind,
+                          (unsigned long long)w, at, (unsigned long long)id.size);
+        }
+        inode_put(i);
+    }
+    CHECK_OK(fs_unmount());
 }
 
 static void release(void)
@@ -709,30 +782,48 @@ static void release(void)
     now = (struct state){};
 }
 
+static void try_workload(void (*work_body)(void *), void (*examiner)(void *), u32 stride, u64 limit)
+{
+    memcpy(first_image, host_disk_bytes(), image_size);
+    examine = examiner;
+    host_set_preemption(host_random(2) ? 0 : 4);
+    host_record(&history);
+    host_run(work_body, NULL);
+    host_record(NULL);
+    host_set_preemption(0);
+    if (host_fsck())
+        host_fail("fsck objects to the end of a workload");
+    crash_everywhere(stride, 3, limit);
+    release();
+}
+
+static void use_disk(u64 blocks, u64 formatted)
+{
+    disk = host_disk_create(blocks);
+    image_size = (size_t)(blocks * FS_BLOCK_SIZE);
+    host_format(formatted, INODES, JOURNAL);
+}
+
 int main(int argc, char **argv)
 {
     u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, limit = argc > 2 ? strtoull(argv[2], NULL, 0) : 10000, workloads = 0;
 
     host_set_memory(700);
-    disk = host_disk_create(DISK_BLOCKS);
-    first_image = malloc(DISK_BLOCKS * FS_BLOCK_SIZE);
+    first_image = malloc(DISK_LARGE * FS_BLOCK_SIZE);
     while (states_tried < limit) {
         host_seed(seed * 100000 + workloads++);
-        host_set_preemption(host_random(2) ? 0 : 4);
-        host_format(host_random(2) ? DISK_BLOCKS : DISK_MIN + host_random(100), INODES, JOURNAL);
-        memcpy(first_image, host_disk_bytes(), DISK_BLOCKS * FS_BLOCK_SIZE);
-        host_record(&history);
-        host_run(work, NULL);
-        host_record(NULL);
-        host_set_preemption(0);
-        if (host_fsck())
-            host_fail("workload %llu: fsck objects to its end", (unsigned long long)workloads);
-        crash_everywhere(3, limit);
-        release();
+        if (workloads % 8 == 3) {
+            use_disk(DISK_LARGE, 0);
+            try_workload(work_large, examine_large, 32, limit);
+        } else {
+            use_disk(DISK_BLOCKS, host_random(2) ? DISK_BLOCKS : DISK_MIN + host_random(100));
+            try_workload(work, examine_names, 1, limit);
+        }
     }
     free(first_image);
     host_disk_destroy();
-    printf("fs_crash_test: seed %llu, %llu crash states of %llu workloads, %llu recoveries cut short, all good\n", (unsigned long long)seed,
-           (unsigned long long)states_tried, (unsigned long long)workloads, (unsigned long long)recoveries_cut);
+    printf("fs_crash_test: seed %llu, %llu crash states of %llu workloads, %llu recoveries cut short, all good\n",
+           (unsigned long long)seed, (unsigned long long)states_tried, (unsigned long long)workloads,
+           (unsigned long long)recoveries_cut);
     return 0;
 }

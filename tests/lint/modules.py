@@ -17,7 +17,7 @@ def symbols(nm, objects, option):
 
 def main():
     nm, folder, makefile = sys.argv[1:]
-    deps = dict(re.findall(r"^DEPS\.(\w+)\s*:=\s*(.*)$", open(makefile).read(), re.M))
+    deps = dict(re.findall(r"^DEPS\.(\w+)[ \t]*:=[ \t]*(.*)$", open(makefile).read(), re.M))
     defined = {m: symbols(nm, f"{folder}/{m}.o", "--defined-only") for m in deps}
     breaches = 0
     for module, names in deps.items():
