@@ -15,7 +15,7 @@ run-vga: image ## boot it in a window with a keyboard
 
 gdb: image ## boot it stopped, and attach gdb (PROG=user/bin/NAME adds that program's symbols); console: telnet localhost 4321
 	@$(QEMU_COMMON) -display none -serial telnet:localhost:4321,server,nowait -s -S & qemu=$$!; \
-	gdb -q $(KERNEL) -x tools/amber.gdb $(if $(PROG),-ex 'program $(U)/$(PROG)'); kill $$qemu
+	gdb -q $(KERNEL) -x tools/amber.gdb $(if $(PROG),-ex 'program $(U)/$(PROG)'); kill $$qemu 2>/dev/null || true
 
 doctor: ## say what is installed, and what is missing
 	@tests/tools/doctor

@@ -13,10 +13,10 @@ Breakpoints in it then stop whichever process runs that code.
 end
 
 define processes
-    set $link = all_processes.next
-    while $link != &all_processes
-        set $p = (struct proc *)((char *)$link - (char *)&((struct proc *)0)->all_link)
-        printf "%5d %-16s thread state %d\n", $p->pid, $p->name, $p->thread.state
+    set $link = proc_table.next
+    while $link != &proc_table
+        set $p = (struct proc *)((char *)$link - (long)&((struct proc *)0)->table_link)
+        printf "%5d %-16s thread state %d on CPU %d\n", $p->pid, $p->name, $p->thread.state, $p->thread.cpu
         set $link = $link->next
     end
 end

@@ -50,7 +50,7 @@ static bool image_open(struct image *image, const char *path)
             close(image->fd);
         return false;
     }
-    image->source = (struct ckpt_source){.read = image_read, .ctx = image, .size = (u64)st.st_size};
+    image->source = (struct ckpt_source){ .read = image_read, .ctx = image, .size = (u64)st.st_size };
     return true;
 }
 

@@ -63,7 +63,7 @@ static int take_self(struct snapshot *snap)
 {
     int err = take(proc_self(), snap);
 
-    snap->proc.restart = (struct restart){0};
+    snap->proc.restart = (struct restart){ 0 };
     uregs_set_result(&snap->proc.regs, RESULT_AWAKENED);
     return err;
 }
@@ -93,7 +93,9 @@ int collect(int pid, struct snapshot **out)
         collect_release(snap);
         return err;
     }
-    snap->pause_ns = time_ns() - start;
+    snap->taken_ns = time_ns();
+    snap->wall_ns = time_wall_ns();
+    snap->pause_ns = snap->taken_ns - start;
     *out = snap;
     return 0;
 }

@@ -7,6 +7,7 @@
 struct snapshot {
     struct x_proc proc;
     struct vmspace *space;           // a clone: nobody writes to it
+    u64 taken_ns, wall_ns;           // when: uptime of the machine, and the calendar
     u64 pause_ns;                    // how long the process stood still
     u32 file_count;                  // its open files, each once
     struct file *files[OPEN_MAX];    // references
@@ -17,9 +18,9 @@ struct snapshot {
 };
 
 /*
- * Stop the process for as long as it takes to clone its address space, and let it run on. The calling process doesn't stop: it is at
- * the user boundary in all that counts, and its saved registers say that its call returned 1.
- * -ESRCH, -EBUSY, -ETIMEDOUT, -EINTR, -ENOMEM.
+ * Stop the process for as long as it takes to clone its address space, and let it run on. The calling process doesn't
+ * stop: it is at the user boundary in all that counts, and its saved registers say that its call returned 1. -ESRCH,
+ * -EBUSY, -ETIMEDOUT, -EINTR, -ENOMEM.
  */
 MUST_CHECK int collect(int pid, struct snapshot **out);
 void collect_release(struct snapshot *snap);

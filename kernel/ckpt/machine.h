@@ -9,6 +9,7 @@
 /* The machine's number in the format. */
 extern const u32 machine_id;
 
-/* As many bytes as the format says for this machine: ckpt_machine(machine_id)->registers_size, at most REGISTERS_MAX. */
+/* As many bytes as the format says for this machine: ckpt_machine(machine_id)->registers_size, at most REGISTERS_MAX.
+ */
 void machine_encode(const struct uregs *regs, u8 *to);
 void machine_decode(const u8 *from, struct uregs *regs);

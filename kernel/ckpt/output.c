@@ -124,7 +124,7 @@ int output_record(struct output *o, const u8 *bytes, size_t n)
 // Slot A gets the header; slot B stays empty.
 static int header_write(struct output *o, const struct ckpt_header *header)
 {
-    struct frame *slots[CKPT_SLOTS] = {frame_alloc_zeroed(), frame_alloc_zeroed()};
+    struct frame *slots[CKPT_SLOTS] = { frame_alloc_zeroed(), frame_alloc_zeroed() };
     int err = -ENOMEM;
 
     if (slots[0] && slots[1]) {

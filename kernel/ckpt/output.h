@@ -1,4 +1,5 @@
-// Output: an image file under construction, as one sequential stream of blocks that go to the disk straight from their frames.
+// Output: an image file under construction, as one sequential stream of blocks that go to the disk straight from their
+// frames.
 #pragma once
 
 #include <ckptfmt/ckptfmt.h>
@@ -10,7 +11,7 @@ struct inode;
 #define BATCH_FRAMES 508  // two of the disk's requests
 
 struct output {
-    struct file *file;                  // unnamed until it is published
+    struct file *file;  // unnamed until it is published
     struct inode *inode;
     u64 blocks;                         // the file's length so far, with what waits in the batch
     u32 count;                          // of frames that wait to be written
@@ -27,7 +28,8 @@ MUST_CHECK int output_create(struct output **out, u64 blocks);
 /* Throws away what was not published. */
 void output_destroy(struct output *o);
 
-/* The file's next block; takes over the reference, in every case. Errors: the disk's, and -EINTR when the calling process was killed. */
+/* The file's next block; takes over the reference, in every case. Errors: the disk's, and -EINTR when the calling
+ * process was killed. */
 MUST_CHECK int output_frame(struct output *o, struct frame *frame, u32 *block);
 
 /* The next block, copied from `bytes`. */

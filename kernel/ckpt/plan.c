@@ -1,5 +1,5 @@
-// Plan: the records of an image become what restore needs to know. lib/ckptfmt has checked each by itself and against the others; here
-// it is checked against what this kernel can do.
+// Plan: the records of an image become what restore needs to know. lib/ckptfmt has checked each by itself and against
+// the others; here it is checked against what this kernel can do.
 #include "plan.h"
 #include "machine.h"
 #include <base/string.h>
@@ -10,7 +10,7 @@
 static int source_read(void *ctx, u64 offset, void *buf, size_t n)
 {
     struct image *image = ctx;
-    struct piece piece = {.data = buf, .size = (u32)n};
+    struct piece piece = { .data = buf, .size = (u32)n };
     size_t done = 0;
 
     image->read_error = inode_read(image->inode, offset, &piece, 1, &done);
@@ -25,7 +25,7 @@ void image_init(struct image *image, struct inode *inode, const char *path)
 
     inode_identify(inode, &id);
     image->inode = inode;
-    image->source = (struct ckpt_source){.read = source_read, .ctx = image, .size = id.size};
+    image->source = (struct ckpt_source){ .read = source_read, .ctx = image, .size = id.size };
     image->read_error = 0;
     ckpt_text(image->name, sizeof(image->name), path, strlen(path));
 }
@@ -186,7 +186,7 @@ static int note(struct image *image, struct plan *plan, const struct ckpt_item *
 
 static int read_records(struct image *image, struct plan *plan)
 {
-    struct ckpt_item item = {.type = CKPT_EPOCH};
+    struct ckpt_item item = { .type = CKPT_EPOCH };
 
     while (item.type != CKPT_END) {
         enum ckpt_error error = ckpt_next(&image->reader, &item);

@@ -9,16 +9,16 @@
 
 // An image being read.
 struct image {
-    struct inode *inode;                // borrowed
-    char name[IMAGE_NAME_SIZE];         // for messages
+    struct inode *inode;         // borrowed
+    char name[IMAGE_NAME_SIZE];  // for messages
     struct ckpt_source source;
-    int read_error;                     // why the last read failed
+    int read_error;  // why the last read failed
     struct ckpt_reader reader;
 };
 
 struct plan_file {
     struct x_file state;
-    char *path;                         // for messages: printable
+    char *path;  // for messages: printable
 };
 
 struct plan {
@@ -29,9 +29,9 @@ struct plan {
     struct ckpt_tree tree;
     u32 file_count;
     struct plan_file files[OPEN_MAX];
-    u32 fd_file[OPEN_MAX];              // 1 + the place in files; 0: closed
+    u32 fd_file[OPEN_MAX];  // 1 + the place in files; 0: closed
     u64 cwd_ino, cwd_generation;
-    char cwd_text[PATH_LEN];            // printable
+    char cwd_text[PATH_LEN];  // printable
 };
 
 void image_init(struct image *image, struct inode *inode, const char *path);

@@ -1,7 +1,7 @@
 // Restore: the calling process becomes the one in an image.
 //
-// All is built beside the calling process: an address space with every page read and checked, open files, a working directory. Then it becomes that
-// in one step that can't fail. Until then nothing has happened to it.
+// All is built beside the calling process: an address space with every page read and checked, open files, a working
+// directory. Then it becomes that in one step that can't fail. Until then nothing has happened to it.
 #include "plan.h"
 #include <base/crc32c.h>
 #include <base/string.h>
@@ -28,7 +28,7 @@ struct restore {
     struct image image;
     struct plan *plan;
     struct vmspace *space;
-    struct file *files[OPEN_MAX];     // by their place in the plan
+    struct file *files[OPEN_MAX];  // by their place in the plan
     struct file *fds[OPEN_MAX];
     struct inode *cwd;
     struct ckpt_walk walk;
@@ -197,10 +197,11 @@ static void report_closed(const struct restore *r, u32 fd, const struct plan_fil
     printk("restore: %s: fd %u (%s) %s: closed\n", r->image.name, fd, file->path, file_problem(err));
 }
 
-static void report_change(const struct restore *r, u32 fd, const struct plan_file *file, const struct inode_identity *now)
+static void report_change(const struct restore *r, u32 fd, const struct plan_file *file,
+                          const struct inode_identity *now)
 {
-    printk("restore: %s: fd %u (%s) changed since the checkpoint (size %llu, was %llu): reopened as it is now\n", r->image.name, fd,
-           file->path, (unsigned long long)now->size, (unsigned long long)file->state.inode.size);
+    printk("restore: %s: fd %u (%s) changed since the checkpoint (size %llu, was %llu): reopened as it is now\n",
+           r->image.name, fd, file->path, (unsigned long long)now->size, (unsigned long long)file->state.inode.size);
 }
 
 static int open_file(const struct plan_file *file, struct file **out)
@@ -350,7 +351,7 @@ int ckpt_restore(const char *path)
 static int load_image(struct inode *program, const char *path, const struct exec_args *args)
 {
     u8 beginning[CKPT_PROBE_SIZE];
-    struct piece piece = {.data = beginning, .size = sizeof(beginning)};
+    struct piece piece = { .data = beginning, .size = sizeof(beginning) };
     size_t done = 0;
     int err = inode_read(program, 0, &piece, 1, &done);
 
@@ -361,7 +362,7 @@ static int load_image(struct inode *program, const char *path, const struct exec
 
 void ckpt_init(void)
 {
-    static struct exec_format format = {.name = "checkpoint", .load = load_image};
+    static struct exec_format format = { .name = "checkpoint", .load = load_image };
 
     exec_register(&format);
 }

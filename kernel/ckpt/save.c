@@ -1,7 +1,8 @@
 // Save: from a snapshot to an image that is durable under its name.
 //
-// The process has long been running again. First come its pages, in ascending order, with the nodes of their tree among them; then
-// the records, which say where the tree is; then the header, which says where the records are. The file has no name before all of that is there.
+// The process has long been running again. First come its pages, in ascending order, with the nodes of their tree among
+// them; then the records, which say where the tree is; then the header, which says where the records are. The file has
+// no name before all of that is there.
 #include "collect.h"
 #include "machine.h"
 #include "output.h"
@@ -13,8 +14,8 @@
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
 
-#define TREE_HEIGHT  3  // pages below 2^27: more than any 32-bit machine has
-#define RECORD_SLACK 32 // blocks, enough for most record areas
+#define TREE_HEIGHT  3   // pages below 2^27: more than any 32-bit machine has
+#define RECORD_SLACK 32  // blocks, enough for most record areas
 
 _Static_assert((u64)USER_END / PAGE_SIZE <= 1ull << (TREE_HEIGHT * CKPT_FANOUT_BITS), "the tree reaches all pages");
 
@@ -24,7 +25,7 @@ struct save {
     struct ckpt_builder builder;
     struct ckpt_region regions[REGIONS_MAX];
     struct x_region exported[REGIONS_MAX];
-    u64 pipes[OPEN_MAX];            // pipe i + 1 of the image is the kernel's pipes[i]
+    u64 pipes[OPEN_MAX];  // pipe i + 1 of the image is the kernel's pipes[i]
     u32 pipe_count;
     u8 record[CKPT_RECORD_MAX];
 };
@@ -36,7 +37,8 @@ static int emit_node(void *ctx, const u8 *node, u32 *block)
     return output_block(s->out, node, block);
 }
 
-// The frame of a page that a backing would supply only now; the clone keeps it. NULL: the process has no right to see it, ever.
+// The frame of a page that a backing would supply only now; the clone keeps it. NULL: the process has no right to see
+// it, ever.
 static int fetch(struct vmspace *space, uaddr_t va, struct frame **out)
 {
     int err = vmspace_pin(space, va, FAULT_READS, out);
@@ -86,7 +88,7 @@ static int put_epoch(struct save *s, const struct ckpt_header *h)
         .epoch = h->epoch,
         .parent = h->parent,
         .wall_ns = h->wall_ns,
-        .uptime_ns = time_ns(),
+        .uptime_ns = s->snap->taken_ns,
         .pause_ns = s->snap->pause_ns,
         .pages_written = s->builder.tree.pages,
         .blocks_written = s->builder.tree.pages + s->builder.tree.nodes,
@@ -168,7 +170,7 @@ static void region_encode(const struct x_region *x, struct ckpt_region *out)
 
 static int put_space(struct save *s)
 {
-    struct ckpt_space space = {.regions = vmspace_export(s->snap->space, s->exported, REGIONS_MAX)};
+    struct ckpt_space space = { .regions = vmspace_export(s->snap->space, s->exported, REGIONS_MAX) };
     int err;
 
     vmspace_heap_export(s->snap->space, &space.heap_start, &space.heap_end, &space.heap_limit);
@@ -181,8 +183,8 @@ static int put_space(struct save *s)
 static int put_registers(struct save *s)
 {
     u8 bytes[REGISTERS_MAX];
-    struct ckpt_state regs = {machine_id, ckpt_machine(machine_id)->registers_size, bytes};
-    struct ckpt_state fpu = {machine_id, UREGS_FPU_SIZE, s->snap->proc.fpu};
+    struct ckpt_state regs = { machine_id, ckpt_machine(machine_id)->registers_size, bytes };
+    struct ckpt_state fpu = { machine_id, UREGS_FPU_SIZE, s->snap->proc.fpu };
     int err;
 
     machine_encode(&s->snap->proc.regs, bytes);
@@ -193,7 +195,7 @@ static int put_registers(struct save *s)
 static int put_restart(struct save *s)
 {
     const struct restart *x = &s->snap->proc.restart;
-    struct ckpt_restart r = {.call = x->call, .done = x->done, .left_ns = x->deadline};
+    struct ckpt_restart r = { .call = x->call, .done = x->done, .left_ns = x->deadline };
 
     return put(s, ckpt_put_restart(s->record, 1, &r));
 }
@@ -201,7 +203,7 @@ static int put_restart(struct save *s)
 static int put_cwd(struct save *s)
 {
     struct inode_identity id;
-    struct ckpt_cwd c = {.path = s->snap->cwd_text, .path_length = (u32)strnlen(s->snap->cwd_text, CKPT_PATH_MAX)};
+    struct ckpt_cwd c = { .path = s->snap->cwd_text, .path_length = (u32)strnlen(s->snap->cwd_text, CKPT_PATH_MAX) };
 
     inode_identify(s->snap->cwd, &id);
     c.ino = id.ino;
@@ -216,7 +218,7 @@ static int put_descriptors(struct save *s)
 
     for (u32 fd = 0; fd < OPEN_MAX; fd++)
         if (s->snap->fd_file[fd])
-            list[count++] = (struct ckpt_descriptor){.fd = fd, .file = s->snap->fd_file[fd]};
+            list[count++] = (struct ckpt_descriptor){ .fd = fd, .file = s->snap->fd_file[fd] };
     return put(s, ckpt_put_descriptors(s->record, 1, count, list));
 }
 
@@ -279,7 +281,7 @@ static void header_introduce(struct ckpt_header *h, struct snapshot *snap)
 
 static int save_image(struct save *s)
 {
-    struct ckpt_header h = {.machine = machine_id, .epoch = 1, .wall_ns = time_wall_ns()};
+    struct ckpt_header h = { .machine = machine_id, .epoch = 1, .wall_ns = s->snap->wall_ns };
     int err;
 
     identity_make(&h);

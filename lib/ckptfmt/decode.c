@@ -7,8 +7,8 @@ static u64 user_end(const struct ckpt_reader *r)
     return r->machine->user_end;
 }
 
-static decode_payload decode_epoch, decode_file, decode_space, decode_tree, decode_process, decode_state, decode_restart,
-    decode_cwd, decode_descriptors;
+static decode_payload decode_epoch, decode_file, decode_space, decode_tree, decode_process, decode_state,
+    decode_restart, decode_cwd, decode_descriptors;
 
 static enum ckpt_error decode_epoch(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item)
 {
@@ -35,6 +35,8 @@ static enum ckpt_error decode_epoch(const struct ckpt_reader *r, const u8 *at, s
     e->processes = le32(at + EPOCH_PROCESSES);
     if (e->epoch != r->header.epoch || e->parent != r->header.parent || e->previous >= e->epoch)
         return CKPT_BAD_HEADER;
+    if (e->contents || e->pipes)
+        return CKPT_UNKNOWN_RECORD;
     return e->processes > 0 ? CKPT_OK : CKPT_BAD_ORDER;
 }
 
@@ -294,16 +296,11 @@ static enum ckpt_error decode_descriptors(const struct ckpt_reader *r, const u8 
 enum ckpt_error ckpt_decode_payload(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item)
 {
     static decode_payload *const decoders[] = {
-        [CKPT_EPOCH] = decode_epoch,
-        [CKPT_FILE] = decode_file,
-        [CKPT_SPACE] = decode_space,
-        [CKPT_TREE] = decode_tree,
-        [CKPT_PROCESS] = decode_process,
-        [CKPT_REGISTERS] = decode_state,
-        [CKPT_FPU] = decode_state,
-        [CKPT_RESTART] = decode_restart,
-        [CKPT_CWD] = decode_cwd,
-        [CKPT_DESCRIPTORS] = decode_descriptors,
+        [CKPT_EPOCH] = decode_epoch,     [CKPT_FILE] = decode_file,
+        [CKPT_SPACE] = decode_space,     [CKPT_TREE] = decode_tree,
+        [CKPT_PROCESS] = decode_process, [CKPT_REGISTERS] = decode_state,
+        [CKPT_FPU] = decode_state,       [CKPT_RESTART] = decode_restart,
+        [CKPT_CWD] = decode_cwd,         [CKPT_DESCRIPTORS] = decode_descriptors,
     };
 
     return decoders[item->type](r, at, length, item);

@@ -40,7 +40,7 @@ static void say_epoch(const struct listing *l, const struct ckpt_reader *r, cons
 
 static const char *access_text(u32 flags)
 {
-    static const char *const texts[] = {"read", "write", "read-write"};
+    static const char *const texts[] = { "read", "write", "read-write" };
 
     return texts[flags & 3];
 }
@@ -122,8 +122,11 @@ static void say_registers(const struct listing *l, const struct ckpt_machine *m,
         const u8 *at = s->bytes + i * m->register_width;
         u64 value = m->register_width == 8 ? le64(at) : le32(at);
 
-        say(l, "%s%s %0*llx", i % 5 ? "  " : i ? "\n    " : "    ", m->register_names[i], (int)m->register_width * 2,
-            (unsigned long long)value);
+        say(l, "%s%s %0*llx",
+            i % 5 ? "  "
+            : i   ? "\n    "
+                  : "    ",
+            m->register_names[i], (int)m->register_width * 2, (unsigned long long)value);
     }
     say(l, "\n");
 }
@@ -193,8 +196,8 @@ static void say_item(const struct listing *l, const struct ckpt_reader *r, const
 
 enum ckpt_error ckpt_describe(struct ckpt_reader *r, void (*put)(void *arg, const char *bytes, size_t n), void *arg)
 {
-    struct listing l = {put, arg};
-    struct ckpt_item item = {.type = CKPT_EPOCH};
+    struct listing l = { put, arg };
+    struct ckpt_item item = { .type = CKPT_EPOCH };
     enum ckpt_error err = CKPT_OK;
 
     while (!err && item.type != CKPT_END) {

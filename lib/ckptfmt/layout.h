@@ -1,4 +1,5 @@
-// Where each field of a record stands: byte offsets in the record's header and in the payloads (docs/formats/checkpoint.md, section 3).
+// Where each field of a record stands: byte offsets in the record's header and in the payloads
+// (docs/formats/checkpoint.md, section 3).
 #pragma once
 
 #include <base/byteorder.h>
@@ -134,5 +135,6 @@ static inline u32 record_checksum(const u8 header[CKPT_RECORD_HEADER], const u8 
 }
 
 // Decode a payload of the item's type. r: what the record may refer to.
-typedef enum ckpt_error decode_payload(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item);
+typedef enum ckpt_error decode_payload(const struct ckpt_reader *r, const u8 *at, size_t length,
+                                       struct ckpt_item *item);
 decode_payload ckpt_decode_payload;

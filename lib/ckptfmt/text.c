@@ -34,16 +34,11 @@ const char *ckpt_error_text(enum ckpt_error e)
 const char *ckpt_type_name(u32 type)
 {
     static const char *const names[] = {
-        [CKPT_EPOCH] = "EPOCH",
-        [CKPT_FILE] = "FILE",
-        [CKPT_SPACE] = "SPACE",
-        [CKPT_TREE] = "TREE",
-        [CKPT_PROCESS] = "PROCESS",
-        [CKPT_REGISTERS] = "REGISTERS",
-        [CKPT_FPU] = "FPU",
-        [CKPT_RESTART] = "RESTART",
-        [CKPT_CWD] = "CWD",
-        [CKPT_DESCRIPTORS] = "DESCRIPTORS",
+        [CKPT_EPOCH] = "EPOCH",     [CKPT_FILE] = "FILE",
+        [CKPT_SPACE] = "SPACE",     [CKPT_TREE] = "TREE",
+        [CKPT_PROCESS] = "PROCESS", [CKPT_REGISTERS] = "REGISTERS",
+        [CKPT_FPU] = "FPU",         [CKPT_RESTART] = "RESTART",
+        [CKPT_CWD] = "CWD",         [CKPT_DESCRIPTORS] = "DESCRIPTORS",
     };
     return type < ARRAY_SIZE(names) && names[type] ? names[type] : "record";
 }
@@ -58,7 +53,7 @@ char *ckpt_text(char *to, size_t size, const char *text, size_t length)
     return to;
 }
 
-static const char *const i386_registers[] = {"edi", "esi", "ebp", "ebx", "edx", "ecx", "eax", "eip", "eflags", "esp"};
+static const char *const i386_registers[] = { "edi", "esi", "ebp", "ebx", "edx", "ecx", "eax", "eip", "eflags", "esp" };
 
 const struct ckpt_machine *ckpt_machine(u32 id)
 {

@@ -90,7 +90,7 @@ enum ckpt_error ckpt_walk_next(struct ckpt_walk *w, struct ckpt_page *page)
                 return CKPT_BAD_BLOCK;
             if (w->pages_left-- == 0)
                 return CKPT_BAD_TREE;
-            *page = (struct ckpt_page){.index = page_index(w), .block = block, .crc = crc};
+            *page = (struct ckpt_page){ .index = page_index(w), .block = block, .crc = crc };
             return CKPT_OK;
         }
         w->level--;

@@ -50,7 +50,7 @@ static enum ckpt_error next_page(struct ckpt_verifier *v, struct ckpt_page *page
 
 static enum ckpt_error check_tree(struct ckpt_verifier *v, const struct ckpt_tree *tree)
 {
-    struct run run = {0};
+    struct run run = { 0 };
     struct ckpt_page page;
     enum ckpt_error err = ckpt_walk_begin(&v->walk, &v->reader, tree);
 
@@ -82,7 +82,7 @@ static void remember_regions(struct ckpt_verifier *v, const struct ckpt_space *s
 enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source)
 {
     enum ckpt_error err = ckpt_open(&v->reader, source);
-    struct ckpt_item item = {.type = CKPT_EPOCH};
+    struct ckpt_item item = { .type = CKPT_EPOCH };
 
     v->pages = v->nodes = 0;
     v->region = v->region_count = 0;

@@ -241,7 +241,7 @@ static bool syncing;
 static void sync_often(void *arg)
 {
     while (syncing) {
-        for (u32 n = host_random(30); n > 0; n--)
+        for (u32 n = host_random(10); n > 0; n--)
             thread_yield();
         (void)!fs_sync();
     }

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #define BLOCK      CKPT_BLOCK_SIZE
-#define TEXT_PAGES 700 // more than one node's worth
+#define TEXT_PAGES 700  // more than one node's worth
 #define HEAP_PAGES 3
 #define STACK_TOP  0x7ffff000u
 #define HEAP_START 0x00400000u
@@ -23,8 +23,8 @@ enum { FILES = 3, FDS = 4, ALIVE = 1, ENDED = 2 };
 struct image {
     u8 *bytes;
     size_t size;
-    u64 area, area_size; // offsets of the record area
-    u64 record_at[32];   // of each record in the area
+    u64 area, area_size;  // offsets of the record area
+    u64 record_at[32];    // of each record in the area
     u32 records;
     struct ckpt_tree tree;
     u8 regs[40], fpu[512];
@@ -91,28 +91,28 @@ static void add_record(struct image *m, const u8 *record, size_t size)
 static void add_files(struct image *m, u8 *r)
 {
     static const struct ckpt_file files[FILES] = {
-        {.kind = CKPT_FILE_DEVICE,
-         .flags = 2,
-         .ino = 5,
-         .generation = 1,
-         .type = CKPT_INODE_DEV,
-         .nlink = 1,
-         .major = 1,
-         .minor = 1,
-         .path = "/console",
-         .path_length = 8},
-        {.kind = CKPT_FILE_INODE,
-         .flags = 0x801,
-         .offset = 640,
-         .ino = 77,
-         .generation = 9,
-         .size = 640,
-         .changes = 12,
-         .type = CKPT_INODE_FILE,
-         .nlink = 1,
-         .path = "/log.txt",
-         .path_length = 8},
-        {.kind = CKPT_FILE_PIPE_WRITE, .flags = 1, .pipe = 1, .path = "pipe", .path_length = 4},
+        { .kind = CKPT_FILE_DEVICE,
+          .flags = 2,
+          .ino = 5,
+          .generation = 1,
+          .type = CKPT_INODE_DEV,
+          .nlink = 1,
+          .major = 1,
+          .minor = 1,
+          .path = "/console",
+          .path_length = 8 },
+        { .kind = CKPT_FILE_INODE,
+          .flags = 0x801,
+          .offset = 640,
+          .ino = 77,
+          .generation = 9,
+          .size = 640,
+          .changes = 12,
+          .type = CKPT_INODE_FILE,
+          .nlink = 1,
+          .path = "/log.txt",
+          .path_length = 8 },
+        { .kind = CKPT_FILE_PIPE_WRITE, .flags = 1, .pipe = 1, .path = "pipe", .path_length = 4 },
     };
 
     for (u32 i = 0; i < FILES; i++)
@@ -122,14 +122,14 @@ static void add_files(struct image *m, u8 *r)
 static void add_space(struct image *m, u8 *r)
 {
     struct ckpt_region regions[] = {
-        {0, TEXT_PAGES * BLOCK, 7, CKPT_REGION_DATA, CKPT_REGION_PROMISED},
-        {HEAP_START, HEAP_START + 4 * BLOCK, 3, CKPT_REGION_HEAP, CKPT_REGION_PROMISED},
-        {STACK_TOP - 16 * BLOCK, STACK_TOP, 3, CKPT_REGION_STACK, 0},
+        { 0, TEXT_PAGES * BLOCK, 7, CKPT_REGION_DATA, CKPT_REGION_PROMISED },
+        { HEAP_START, HEAP_START + 4 * BLOCK, 3, CKPT_REGION_HEAP, CKPT_REGION_PROMISED },
+        { STACK_TOP - 16 * BLOCK, STACK_TOP, 3, CKPT_REGION_STACK, 0 },
     };
-    struct ckpt_space s = {.heap_start = HEAP_START,
-                           .heap_end = HEAP_START + 3 * BLOCK + 1,
-                           .heap_limit = STACK_TOP - 32 * BLOCK,
-                           .regions = ARRAY_SIZE(regions)};
+    struct ckpt_space s = { .heap_start = HEAP_START,
+                            .heap_end = HEAP_START + 3 * BLOCK + 1,
+                            .heap_limit = STACK_TOP - 32 * BLOCK,
+                            .regions = ARRAY_SIZE(regions) };
 
     add_record(m, r, ckpt_put_space(r, 1, &s, regions));
     add_record(m, r, ckpt_put_tree(r, 1, &m->tree));
@@ -138,14 +138,16 @@ static void add_space(struct image *m, u8 *r)
 static void add_processes(struct image *m, u8 *r)
 {
     struct ckpt_process alive = {
-        .pid = 7, .ppid = 2, .pgid = 7, .state = CKPT_ALIVE, .space = 1, .uptime_ns = 123456789, .name = "check"};
+        .pid = 7, .ppid = 2, .pgid = 7, .state = CKPT_ALIVE, .space = 1, .uptime_ns = 123456789, .name = "check"
+    };
     struct ckpt_process ended = {
-        .pid = 8, .ppid = 7, .pgid = 7, .state = CKPT_ENDED, .status = 0x100, .parent = 1, .name = "child"};
-    struct ckpt_state regs = {CKPT_MACHINE_I386, sizeof m->regs, m->regs},
-                      fpu = {CKPT_MACHINE_I386, sizeof m->fpu, m->fpu};
-    struct ckpt_restart restart = {13, 0, 2000000000};
-    struct ckpt_cwd cwd = {.ino = 1, .generation = 1, .path = "/home", .path_length = 5};
-    struct ckpt_descriptor fds[FDS] = {{0, 1}, {1, 1}, {3, 2}, {7, 3}};
+        .pid = 8, .ppid = 7, .pgid = 7, .state = CKPT_ENDED, .status = 0x100, .parent = 1, .name = "child"
+    };
+    struct ckpt_state regs = { CKPT_MACHINE_I386, sizeof m->regs, m->regs },
+                      fpu = { CKPT_MACHINE_I386, sizeof m->fpu, m->fpu };
+    struct ckpt_restart restart = { 13, 0, 2000000000 };
+    struct ckpt_cwd cwd = { .ino = 1, .generation = 1, .path = "/home", .path_length = 5 };
+    struct ckpt_descriptor fds[FDS] = { { 0, 1 }, { 1, 1 }, { 3, 2 }, { 7, 3 } };
 
     for (u32 i = 0; i < sizeof m->regs; i++)
         m->regs[i] = (u8)(i + 1);
@@ -196,15 +198,15 @@ static struct ckpt_header header_of(const struct image *m)
 static struct image *image_build(void)
 {
     struct image *m = calloc(1, sizeof *m);
-    struct ckpt_epoch epoch = {.epoch = 1,
-                               .wall_ns = 1700000000000000000ull,
-                               .uptime_ns = 5,
-                               .pause_ns = 6,
-                               .pages_written = TEXT_PAGES + HEAP_PAGES + 1,
-                               .blocks_written = 800,
-                               .files = FILES,
-                               .spaces = 1,
-                               .processes = 2};
+    struct ckpt_epoch epoch = { .epoch = 1,
+                                .wall_ns = 1700000000000000000ull,
+                                .uptime_ns = 5,
+                                .pause_ns = 6,
+                                .pages_written = TEXT_PAGES + HEAP_PAGES + 1,
+                                .blocks_written = 800,
+                                .files = FILES,
+                                .spaces = 1,
+                                .processes = 2 };
     u8 *r = malloc(CKPT_RECORD_MAX);
 
     grow(m, CKPT_SLOTS * BLOCK);
@@ -268,7 +270,7 @@ static int failing_read(void *ctx, u64 offset, void *buf, size_t n)
 static enum ckpt_error verify(struct image *m)
 {
     static struct ckpt_verifier v;
-    struct ckpt_source source = {memory_read, m, m->size};
+    struct ckpt_source source = { memory_read, m, m->size };
 
     memset(&v, 0xa5, sizeof v);
     bytes_read = 0;
@@ -311,7 +313,7 @@ static void items_read(struct image *m, struct ckpt_reader *r, struct ckpt_item 
 {
     static struct ckpt_source source;
 
-    source = (struct ckpt_source){memory_read, m, m->size};
+    source = (struct ckpt_source){ memory_read, m, m->size };
     assert_int_equal(ckpt_open(r, &source), CKPT_OK);
     for (u32 i = 0; i <= RECORDS; i++)
         assert_int_equal(ckpt_next(r, &items[i]), CKPT_OK);
@@ -348,8 +350,8 @@ static void lists_come_back_while_their_record_is_current(void **state)
 {
     struct image *m = image_make();
     struct ckpt_reader *r = malloc(sizeof *r);
-    struct ckpt_source source = {memory_read, m, m->size};
-    struct ckpt_item item = {.type = CKPT_EPOCH};
+    struct ckpt_source source = { memory_read, m, m->size };
+    struct ckpt_item item = { .type = CKPT_EPOCH };
     struct ckpt_region region;
     struct ckpt_descriptor fd;
 
@@ -381,7 +383,7 @@ static void pages_come_back_in_order(void **state)
     struct ckpt_reader *r = malloc(sizeof *r);
     struct ckpt_walk *w = malloc(sizeof *w);
     struct ckpt_item items[RECORDS + 1];
-    struct ckpt_page page = {.block = 1};
+    struct ckpt_page page = { .block = 1 };
     u8 expected[BLOCK];
     u64 count = 0;
 
@@ -455,7 +457,7 @@ static void newest_valid_slot_counts(void **state)
 {
     struct image *m = image_make();
     struct ckpt_reader *r = malloc(sizeof *r);
-    struct ckpt_source source = {memory_read, m, m->size};
+    struct ckpt_source source = { memory_read, m, m->size };
     struct ckpt_header h = header_of(m);
 
     h.epoch = 2;
@@ -481,7 +483,7 @@ static void newest_valid_slot_counts(void **state)
 
 static void foreign_files_are_not_images(void **state)
 {
-    struct image m = {0};
+    struct image m = { 0 };
 
     assert_int_equal(verify(&m), CKPT_NOT_IMAGE);
     grow(&m, 100);
@@ -561,7 +563,7 @@ static void failing_source_is_reported_as_such(void **state)
 {
     static struct ckpt_verifier v;
     int left = 0;
-    struct ckpt_source source = {failing_read, &left, 1 << 20};
+    struct ckpt_source source = { failing_read, &left, 1 << 20 };
 
     assert_int_equal(ckpt_verify(&v, &source), CKPT_READ_FAILED);
     left = 1;
@@ -573,7 +575,7 @@ static void failing_source_is_reported_as_such(void **state)
 struct lie {
     const char *what;
     u32 record;
-    u32 offset; // in the payload
+    u32 offset;  // in the payload
     u32 size;
     u64 value;
     enum ckpt_error error;
@@ -582,70 +584,71 @@ struct lie {
 #define HUGE_COUNT 0xffffffff
 
 static const struct lie lies[] = {
-    {"no process", EPOCH_RECORD, 104, 4, 0, CKPT_BAD_ORDER},
-    {"more processes than there are", EPOCH_RECORD, 104, 4, 3, CKPT_BAD_ORDER},
-    {"fewer processes than there are", EPOCH_RECORD, 104, 4, 1, CKPT_BAD_ORDER},
-    {"absurdly many files", EPOCH_RECORD, 96, 4, HUGE_COUNT, CKPT_BAD_ORDER},
-    {"fewer files than there are", EPOCH_RECORD, 96, 4, 2, CKPT_BAD_ORDER},
-    {"absurdly many spaces", EPOCH_RECORD, 100, 4, HUGE_COUNT, CKPT_BAD_ORDER},
-    {"another epoch than the header's", EPOCH_RECORD, 0, 8, 2, CKPT_BAD_HEADER},
-    {"itself as the previous epoch", EPOCH_RECORD, 56, 8, 1, CKPT_BAD_HEADER},
-    {"unknown kind of file", FILE_RECORD, 0, 4, 9, CKPT_BAD_FILE},
-    {"a file that is a device by its kind only", FILE_RECORD + 1, 0, 4, CKPT_FILE_DEVICE, CKPT_BAD_FILE},
-    {"unknown open flags", FILE_RECORD + 1, 4, 4, 0x201, CKPT_BAD_FILE},
-    {"reading, writing and more", FILE_RECORD + 1, 4, 4, 3, CKPT_BAD_FILE},
-    {"negative offset", FILE_RECORD + 1, 8, 8, 1ull << 63, CKPT_BAD_FILE},
-    {"a regular file in a pipe", FILE_RECORD + 1, 64, 8, 1, CKPT_BAD_FILE},
-    {"a pipe without a pipe", FILE_RECORD + 2, 64, 8, 0, CKPT_BAD_FILE},
-    {"contents that are not there", FILE_RECORD + 1, 72, 8, 1, CKPT_BAD_REFERENCE},
-    {"absurd length of a path", FILE_RECORD + 1, 80, 4, HUGE_COUNT, CKPT_BAD_RECORD},
-    {"a NUL in a path", FILE_RECORD + 1, 90, 1, 0, CKPT_BAD_TEXT},
-    {"absurdly many regions", SPACE_RECORD, 24, 4, HUGE_COUNT, CKPT_BAD_REGION},
-    {"more regions than there are", SPACE_RECORD, 24, 4, 4, CKPT_BAD_RECORD},
-    {"a region that begins inside a page", SPACE_RECORD, 32, 8, 1, CKPT_BAD_REGION},
-    {"an empty region", SPACE_RECORD, 40, 8, 0, CKPT_BAD_REGION},
-    {"overlapping regions", SPACE_RECORD, 40, 8, HEAP_START + BLOCK, CKPT_BAD_HEAP},
-    {"overlapping regions, last before first", SPACE_RECORD, 96, 8, HEAP_START, CKPT_BAD_REGION},
-    {"a region in the kernel", SPACE_RECORD, 104, 8, 0x80001000, CKPT_BAD_REGION},
-    {"a region that wraps", SPACE_RECORD, 104, 8, 0xfffffffffffff000, CKPT_BAD_REGION},
-    {"unknown rights", SPACE_RECORD, 48, 4, 8, CKPT_BAD_REGION},
-    {"unknown kind of region", SPACE_RECORD, 52, 4, 4, CKPT_BAD_REGION},
-    {"no kind of region", SPACE_RECORD, 52, 4, 0, CKPT_BAD_REGION},
-    {"a region's unknown flag", SPACE_RECORD, 56, 4, 2, CKPT_BAD_REGION},
-    {"two heaps", SPACE_RECORD, 52, 4, CKPT_REGION_HEAP, CKPT_BAD_HEAP},
-    {"a heap without its region", SPACE_RECORD, 84, 4, CKPT_REGION_DATA, CKPT_BAD_HEAP},
-    {"a heap that ends before it starts", SPACE_RECORD, 8, 8, HEAP_START - 1, CKPT_BAD_HEAP},
-    {"a heap beyond its limit", SPACE_RECORD, 16, 8, HEAP_START, CKPT_BAD_HEAP},
-    {"a heap that may grow over the stack", SPACE_RECORD, 16, 8, STACK_TOP - BLOCK, CKPT_BAD_HEAP},
-    {"a heap that may grow into the kernel", SPACE_RECORD, 16, 8, 0x80000001, CKPT_BAD_HEAP},
-    {"a tree in the header", TREE_RECORD, 16, 4, 1, CKPT_BAD_BLOCK},
-    {"a tree beyond the file", TREE_RECORD, 16, 4, HUGE_COUNT, CKPT_BAD_BLOCK},
-    {"a tree of no height", TREE_RECORD, 24, 4, 0, CKPT_BAD_TREE},
-    {"a tree of absurd height", TREE_RECORD, 24, 4, HUGE_COUNT, CKPT_BAD_TREE},
-    {"a tree of another height", TREE_RECORD, 24, 4, 2, CKPT_BAD_TREE},
-    {"a tree of absurdly many pages", TREE_RECORD, 0, 8, UINT64_MAX, CKPT_BAD_TREE},
-    {"a tree of more pages than there are", TREE_RECORD, 0, 8, TEXT_PAGES + HEAP_PAGES + 2, CKPT_BAD_TREE},
-    {"a tree of fewer pages than there are", TREE_RECORD, 0, 8, 3, CKPT_BAD_TREE},
-    {"a tree of fewer nodes than there are", TREE_RECORD, 8, 8, 4, CKPT_BAD_TREE},
-    {"pages in a tree without a root", TREE_RECORD, 16, 4, 0, CKPT_BAD_TREE},
-    {"pid 0", PROCESS_RECORD, 0, 4, 0, CKPT_BAD_PROCESS},
-    {"a negative pid", PROCESS_RECORD, 0, 4, 0x80000000, CKPT_BAD_PROCESS},
-    {"a negative parent", PROCESS_RECORD, 4, 4, 0xffffffff, CKPT_BAD_PROCESS},
-    {"unknown state", PROCESS_RECORD, 12, 4, 3, CKPT_BAD_PROCESS},
-    {"a name that doesn't end", PROCESS_RECORD, 47, 8, ~0ull, CKPT_OK}, // still ends in its last byte
-    {"a space that is not there", PROCESS_RECORD, 24, 8, 2, CKPT_BAD_REFERENCE},
-    {"alive without a space", PROCESS_RECORD, 24, 8, 0, CKPT_BAD_REFERENCE},
-    {"its own parent", PROCESS_RECORD, 56, 8, 1, CKPT_BAD_REFERENCE},
-    {"an ended process with a space", ENDED_RECORD, 24, 8, 1, CKPT_BAD_REFERENCE},
-    {"another machine's registers", REGISTERS_RECORD, 0, 4, CKPT_MACHINE_RISCV64, CKPT_BAD_MACHINE},
-    {"registers of another size", REGISTERS_RECORD, 4, 4, 44, CKPT_BAD_RECORD},
-    {"FPU state of another size", FPU_RECORD, 4, 4, HUGE_COUNT, CKPT_BAD_RECORD},
-    {"absurdly many descriptors", DESCRIPTORS_RECORD, 0, 4, HUGE_COUNT, CKPT_BAD_DESCRIPTOR},
-    {"more descriptors than there are", DESCRIPTORS_RECORD, 0, 4, 5, CKPT_BAD_RECORD},
-    {"a descriptor twice", DESCRIPTORS_RECORD, 8 + 16, 4, 0, CKPT_BAD_DESCRIPTOR},
-    {"an absurd descriptor", DESCRIPTORS_RECORD, 8 + 48, 4, HUGE_COUNT, CKPT_BAD_DESCRIPTOR},
-    {"a descriptor of no file", DESCRIPTORS_RECORD, 8 + 8, 8, 0, CKPT_BAD_REFERENCE},
-    {"a descriptor of a file that is not there", DESCRIPTORS_RECORD, 8 + 8, 8, 4, CKPT_BAD_REFERENCE},
+    { "no process", EPOCH_RECORD, 104, 4, 0, CKPT_BAD_ORDER },
+    { "more processes than there are", EPOCH_RECORD, 104, 4, 3, CKPT_BAD_ORDER },
+    { "fewer processes than there are", EPOCH_RECORD, 104, 4, 1, CKPT_BAD_ORDER },
+    { "absurdly many files", EPOCH_RECORD, 96, 4, HUGE_COUNT, CKPT_BAD_ORDER },
+    { "fewer files than there are", EPOCH_RECORD, 96, 4, 2, CKPT_BAD_ORDER },
+    { "absurdly many spaces", EPOCH_RECORD, 100, 4, HUGE_COUNT, CKPT_BAD_ORDER },
+    { "pipes that nobody can know yet", EPOCH_RECORD, 92, 4, 1, CKPT_UNKNOWN_RECORD },
+    { "another epoch than the header's", EPOCH_RECORD, 0, 8, 2, CKPT_BAD_HEADER },
+    { "itself as the previous epoch", EPOCH_RECORD, 56, 8, 1, CKPT_BAD_HEADER },
+    { "unknown kind of file", FILE_RECORD, 0, 4, 9, CKPT_BAD_FILE },
+    { "a file that is a device by its kind only", FILE_RECORD + 1, 0, 4, CKPT_FILE_DEVICE, CKPT_BAD_FILE },
+    { "unknown open flags", FILE_RECORD + 1, 4, 4, 0x201, CKPT_BAD_FILE },
+    { "reading, writing and more", FILE_RECORD + 1, 4, 4, 3, CKPT_BAD_FILE },
+    { "negative offset", FILE_RECORD + 1, 8, 8, 1ull << 63, CKPT_BAD_FILE },
+    { "a regular file in a pipe", FILE_RECORD + 1, 64, 8, 1, CKPT_BAD_FILE },
+    { "a pipe without a pipe", FILE_RECORD + 2, 64, 8, 0, CKPT_BAD_FILE },
+    { "contents that are not there", FILE_RECORD + 1, 72, 8, 1, CKPT_BAD_REFERENCE },
+    { "absurd length of a path", FILE_RECORD + 1, 80, 4, HUGE_COUNT, CKPT_BAD_RECORD },
+    { "a NUL in a path", FILE_RECORD + 1, 90, 1, 0, CKPT_BAD_TEXT },
+    { "absurdly many regions", SPACE_RECORD, 24, 4, HUGE_COUNT, CKPT_BAD_REGION },
+    { "more regions than there are", SPACE_RECORD, 24, 4, 4, CKPT_BAD_RECORD },
+    { "a region that begins inside a page", SPACE_RECORD, 32, 8, 1, CKPT_BAD_REGION },
+    { "an empty region", SPACE_RECORD, 40, 8, 0, CKPT_BAD_REGION },
+    { "overlapping regions", SPACE_RECORD, 40, 8, HEAP_START + BLOCK, CKPT_BAD_HEAP },
+    { "overlapping regions, last before first", SPACE_RECORD, 96, 8, HEAP_START, CKPT_BAD_REGION },
+    { "a region in the kernel", SPACE_RECORD, 104, 8, 0x80001000, CKPT_BAD_REGION },
+    { "a region that wraps", SPACE_RECORD, 104, 8, 0xfffffffffffff000, CKPT_BAD_REGION },
+    { "unknown rights", SPACE_RECORD, 48, 4, 8, CKPT_BAD_REGION },
+    { "unknown kind of region", SPACE_RECORD, 52, 4, 4, CKPT_BAD_REGION },
+    { "no kind of region", SPACE_RECORD, 52, 4, 0, CKPT_BAD_REGION },
+    { "a region's unknown flag", SPACE_RECORD, 56, 4, 2, CKPT_BAD_REGION },
+    { "two heaps", SPACE_RECORD, 52, 4, CKPT_REGION_HEAP, CKPT_BAD_HEAP },
+    { "a heap without its region", SPACE_RECORD, 84, 4, CKPT_REGION_DATA, CKPT_BAD_HEAP },
+    { "a heap that ends before it starts", SPACE_RECORD, 8, 8, HEAP_START - 1, CKPT_BAD_HEAP },
+    { "a heap beyond its limit", SPACE_RECORD, 16, 8, HEAP_START, CKPT_BAD_HEAP },
+    { "a heap that may grow over the stack", SPACE_RECORD, 16, 8, STACK_TOP - BLOCK, CKPT_BAD_HEAP },
+    { "a heap that may grow into the kernel", SPACE_RECORD, 16, 8, 0x80000001, CKPT_BAD_HEAP },
+    { "a tree in the header", TREE_RECORD, 16, 4, 1, CKPT_BAD_BLOCK },
+    { "a tree beyond the file", TREE_RECORD, 16, 4, HUGE_COUNT, CKPT_BAD_BLOCK },
+    { "a tree of no height", TREE_RECORD, 24, 4, 0, CKPT_BAD_TREE },
+    { "a tree of absurd height", TREE_RECORD, 24, 4, HUGE_COUNT, CKPT_BAD_TREE },
+    { "a tree of another height", TREE_RECORD, 24, 4, 2, CKPT_BAD_TREE },
+    { "a tree of absurdly many pages", TREE_RECORD, 0, 8, UINT64_MAX, CKPT_BAD_TREE },
+    { "a tree of more pages than there are", TREE_RECORD, 0, 8, TEXT_PAGES + HEAP_PAGES + 2, CKPT_BAD_TREE },
+    { "a tree of fewer pages than there are", TREE_RECORD, 0, 8, 3, CKPT_BAD_TREE },
+    { "a tree of fewer nodes than there are", TREE_RECORD, 8, 8, 4, CKPT_BAD_TREE },
+    { "pages in a tree without a root", TREE_RECORD, 16, 4, 0, CKPT_BAD_TREE },
+    { "pid 0", PROCESS_RECORD, 0, 4, 0, CKPT_BAD_PROCESS },
+    { "a negative pid", PROCESS_RECORD, 0, 4, 0x80000000, CKPT_BAD_PROCESS },
+    { "a negative parent", PROCESS_RECORD, 4, 4, 0xffffffff, CKPT_BAD_PROCESS },
+    { "unknown state", PROCESS_RECORD, 12, 4, 3, CKPT_BAD_PROCESS },
+    { "a name that doesn't end", PROCESS_RECORD, 47, 8, ~0ull, CKPT_OK },  // still ends in its last byte
+    { "a space that is not there", PROCESS_RECORD, 24, 8, 2, CKPT_BAD_REFERENCE },
+    { "alive without a space", PROCESS_RECORD, 24, 8, 0, CKPT_BAD_REFERENCE },
+    { "its own parent", PROCESS_RECORD, 56, 8, 1, CKPT_BAD_REFERENCE },
+    { "an ended process with a space", ENDED_RECORD, 24, 8, 1, CKPT_BAD_REFERENCE },
+    { "another machine's registers", REGISTERS_RECORD, 0, 4, CKPT_MACHINE_RISCV64, CKPT_BAD_MACHINE },
+    { "registers of another size", REGISTERS_RECORD, 4, 4, 44, CKPT_BAD_RECORD },
+    { "FPU state of another size", FPU_RECORD, 4, 4, HUGE_COUNT, CKPT_BAD_RECORD },
+    { "absurdly many descriptors", DESCRIPTORS_RECORD, 0, 4, HUGE_COUNT, CKPT_BAD_DESCRIPTOR },
+    { "more descriptors than there are", DESCRIPTORS_RECORD, 0, 4, 5, CKPT_BAD_RECORD },
+    { "a descriptor twice", DESCRIPTORS_RECORD, 8 + 16, 4, 0, CKPT_BAD_DESCRIPTOR },
+    { "an absurd descriptor", DESCRIPTORS_RECORD, 8 + 48, 4, HUGE_COUNT, CKPT_BAD_DESCRIPTOR },
+    { "a descriptor of no file", DESCRIPTORS_RECORD, 8 + 8, 8, 0, CKPT_BAD_REFERENCE },
+    { "a descriptor of a file that is not there", DESCRIPTORS_RECORD, 8 + 8, 8, 4, CKPT_BAD_REFERENCE },
 };
 
 static void put_field(u8 *at, u32 size, u64 value)
@@ -686,13 +689,13 @@ static void lying_headers_are_refused(void **state)
         u64 value;
         enum ckpt_error error;
     } fields[] = {
-        {136, 4, 2, CKPT_BAD_VERSION},         {140, 4, 1, CKPT_BAD_FEATURE},
-        {144, 4, 99, CKPT_BAD_MACHINE},        {148, 4, 8192, CKPT_BAD_PAGE_SIZE},
-        {168, 8, 0, CKPT_BAD_HEADER},          {176, 8, 1, CKPT_BAD_HEADER},
-        {192, 8, 1 << 20, CKPT_TRUNCATED},     {192, 8, UINT64_MAX, CKPT_BAD_HEADER},
-        {200, 8, 0, CKPT_BAD_HEADER},          {200, 8, 1, CKPT_BAD_HEADER},
-        {200, 8, UINT64_MAX, CKPT_BAD_HEADER}, {208, 8, 0, CKPT_BAD_HEADER},
-        {208, 8, 1001, CKPT_BAD_HEADER},       {208, 8, UINT64_MAX - 7, CKPT_BAD_HEADER},
+        { 136, 4, 2, CKPT_BAD_VERSION },         { 140, 4, 1, CKPT_BAD_FEATURE },
+        { 144, 4, 99, CKPT_BAD_MACHINE },        { 148, 4, 8192, CKPT_BAD_PAGE_SIZE },
+        { 168, 8, 0, CKPT_BAD_HEADER },          { 176, 8, 1, CKPT_BAD_HEADER },
+        { 192, 8, 1 << 20, CKPT_TRUNCATED },     { 192, 8, UINT64_MAX, CKPT_BAD_HEADER },
+        { 200, 8, 0, CKPT_BAD_HEADER },          { 200, 8, 1, CKPT_BAD_HEADER },
+        { 200, 8, UINT64_MAX, CKPT_BAD_HEADER }, { 208, 8, 0, CKPT_BAD_HEADER },
+        { 208, 8, 1001, CKPT_BAD_HEADER },       { 208, 8, UINT64_MAX - 7, CKPT_BAD_HEADER },
     };
 
     for (u32 i = 0; i < ARRAY_SIZE(fields); i++) {

@@ -1,4 +1,5 @@
-// check_pid: a parent saves its counting child into child_dump.img and kills it; `recover child_dump.img` lets it count on.
+// check_pid: a parent saves its counting child into child_dump.img and kills it; `recover child_dump.img` lets it count
+// on.
 #include <amber.h>
 #include <err.h>
 #include <stdio.h>

@@ -33,6 +33,6 @@ static inline int image_open(const char *path, int *fd, struct ckpt_source *sour
     size = lseek(*fd, 0, SEEK_END);
     if (size < 0)
         return -1;
-    *source = (struct ckpt_source){.read = image_read, .ctx = fd, .size = (u64)size};
+    *source = (struct ckpt_source){ .read = image_read, .ctx = fd, .size = (u64)size };
     return 0;
 }

@@ -1,8 +1,10 @@
-// The checkpoint image: the one description that the kernel, the host's tools, the guest's programs and the tests share.
+// The checkpoint image: the one description that the kernel, the host's tools, the guest's programs and the tests
+// share.
 //
-// docs/formats/checkpoint.md tells it in words. Nothing here allocates, waits, or does I/O: the reader takes bytes from a source,
-// the writer puts records, nodes and headers into its caller's buffers. Decoding checks: what a function here has accepted is in range and refers only to what
-// exists, whatever the bytes were. But a correct image may still be a lie as a whole: see section 6 of the document.
+// docs/formats/checkpoint.md tells it in words. Nothing here allocates, waits, or does I/O: the reader takes bytes from
+// a source, the writer puts records, nodes and headers into its caller's buffers. Decoding checks: what a function here
+// has accepted is in range and refers only to what exists, whatever the bytes were. But a correct image may still be a
+// lie as a whole: see section 6 of the document.
 #pragma once
 
 #include <base/types.h>
@@ -11,30 +13,30 @@
 #define CKPT_XV6_ID        0xDEADBEEFu
 #define CKPT_VERSION       1
 #define CKPT_BLOCK_SIZE    4096
-#define CKPT_SLOTS         2                      // header slots: blocks 0 and 1
-#define CKPT_FANOUT        512                    // entries of a tree node
+#define CKPT_SLOTS         2    // header slots: blocks 0 and 1
+#define CKPT_FANOUT        512  // entries of a tree node
 #define CKPT_FANOUT_BITS   9
 #define CKPT_HEIGHT_MAX    5
 #define CKPT_RECORD_HEADER 24
-#define CKPT_PAYLOAD_MAX   16384                  // of the types known here
+#define CKPT_PAYLOAD_MAX   16384  // of the types known here
 #define CKPT_RECORD_MAX    (CKPT_RECORD_HEADER + CKPT_PAYLOAD_MAX)
 #define CKPT_REGIONS_MAX   500
 #define CKPT_FDS_MAX       1000
 #define CKPT_PATH_MAX      1023
-#define CKPT_NAME_SIZE     16                     // with its final NUL
+#define CKPT_NAME_SIZE     16  // with its final NUL
 #define CKPT_IDENTITY_SIZE 16
 
 // Why bytes were refused; ckpt_error_text() says it in words.
 enum ckpt_error {
     CKPT_OK = 0,
-    CKPT_READ_FAILED,     // the source couldn't give the bytes; it knows why
+    CKPT_READ_FAILED,  // the source couldn't give the bytes; it knows why
     CKPT_NOT_IMAGE,
     CKPT_BAD_VERSION,
     CKPT_BAD_FEATURE,
     CKPT_BAD_MACHINE,
     CKPT_BAD_PAGE_SIZE,
     CKPT_BAD_CHECKSUM,
-    CKPT_TRUNCATED,       // the file is shorter than its header says
+    CKPT_TRUNCATED,  // the file is shorter than its header says
     CKPT_BAD_HEADER,
     CKPT_BAD_RECORD,      // a record's length, flags or padding
     CKPT_UNKNOWN_RECORD,  // a required record that this reader doesn't know
@@ -46,8 +48,8 @@ enum ckpt_error {
     CKPT_BAD_PROCESS,
     CKPT_BAD_DESCRIPTOR,
     CKPT_BAD_TEXT,
-    CKPT_BAD_BLOCK,       // a pointer to a block that can't be meant
-    CKPT_BAD_TREE,        // a page tree's shape or figures
+    CKPT_BAD_BLOCK,  // a pointer to a block that can't be meant
+    CKPT_BAD_TREE,   // a page tree's shape or figures
 };
 const char *ckpt_error_text(enum ckpt_error e);
 
@@ -61,10 +63,10 @@ char *ckpt_text(char *to, size_t size, const char *text, size_t length);
 struct ckpt_machine {
     u32 id;
     const char *name;
-    u64 user_end;                 // end of user space
+    u64 user_end;  // end of user space
     u32 registers_size, fpu_size;
-    u32 register_width;           // bytes of one
-    u32 pc, sp;                   // their places in register_names
+    u32 register_width;  // bytes of one
+    u32 pc, sp;          // their places in register_names
     const char *const *register_names;
 };
 const struct ckpt_machine *ckpt_machine(u32 id);  // NULL: not known
@@ -73,13 +75,13 @@ const struct ckpt_machine *ckpt_machine(u32 id);  // NULL: not known
 
 struct ckpt_header {
     u32 machine;
-    u8  identity[CKPT_IDENTITY_SIZE];
+    u8 identity[CKPT_IDENTITY_SIZE];
     u64 epoch, parent;
     u64 wall_ns;
-    u64 blocks;                   // every block in use is below
+    u64 blocks;  // every block in use is below
     u64 records_block, records_size;
     u32 digest;
-    s32 pid;                      // for xv6's imginfo only, as are the next two
+    s32 pid;  // for xv6's imginfo only, as are the next two
     u32 memory;
     char name[CKPT_NAME_SIZE];
 };
@@ -94,16 +96,16 @@ bool ckpt_probe(const u8 *bytes, size_t n);
 // ---- the records
 
 enum ckpt_type {
-    CKPT_END         = 0,         // not a record: there are no more
-    CKPT_EPOCH       = 1,
-    CKPT_FILE        = 4,
-    CKPT_SPACE       = 5,
-    CKPT_TREE        = 6,
-    CKPT_PROCESS     = 7,
-    CKPT_REGISTERS   = 8,
-    CKPT_FPU         = 9,
-    CKPT_RESTART     = 10,
-    CKPT_CWD         = 11,
+    CKPT_END = 0,  // not a record: there are no more
+    CKPT_EPOCH = 1,
+    CKPT_FILE = 4,
+    CKPT_SPACE = 5,
+    CKPT_TREE = 6,
+    CKPT_PROCESS = 7,
+    CKPT_REGISTERS = 8,
+    CKPT_FPU = 9,
+    CKPT_RESTART = 10,
+    CKPT_CWD = 11,
     CKPT_DESCRIPTORS = 12,
 };
 const char *ckpt_type_name(u32 type);  // "record" if it isn't known
@@ -118,7 +120,7 @@ struct ckpt_epoch {
 };
 
 enum ckpt_file_kind { CKPT_FILE_INODE = 1, CKPT_FILE_DEVICE, CKPT_FILE_PIPE_READ, CKPT_FILE_PIPE_WRITE };
-#define CKPT_FILE_FLAGS 0x803u    // all that a file's flags may hold
+#define CKPT_FILE_FLAGS 0x803u  // all that a file's flags may hold
 
 enum ckpt_inode_type { CKPT_INODE_DIR = 1, CKPT_INODE_FILE, CKPT_INODE_DEV };
 
@@ -128,7 +130,7 @@ struct ckpt_file {
     u64 ino, generation, size, changes;
     u32 type, nlink, major, minor;
     u64 pipe, content;
-    const char *path;             // not terminated; decoded: valid until the reader's next step
+    const char *path;  // not terminated; decoded: valid until the reader's next step
     u32 path_length;
 };
 
@@ -144,7 +146,7 @@ struct ckpt_region {
 struct ckpt_space {
     u64 heap_start, heap_end, heap_limit;
     u32 regions;
-    const u8 *encoded;            // decoded only: for ckpt_space_region(); valid until the reader's next step
+    const u8 *encoded;  // decoded only: for ckpt_space_region(); valid until the reader's next step
 };
 void ckpt_space_region(const struct ckpt_space *s, u32 i, struct ckpt_region *out);
 
@@ -167,7 +169,7 @@ struct ckpt_process {
 // REGISTERS and FPU.
 struct ckpt_state {
     u32 machine, size;
-    const u8 *bytes;              // decoded: valid until the reader's next step
+    const u8 *bytes;  // decoded: valid until the reader's next step
 };
 
 struct ckpt_restart {
@@ -177,24 +179,24 @@ struct ckpt_restart {
 
 struct ckpt_cwd {
     u64 ino, generation;
-    const char *path;             // as in struct ckpt_file
+    const char *path;  // as in struct ckpt_file
     u32 path_length;
 };
 
 struct ckpt_descriptor {
     u32 fd;
-    u64 file;                     // ordinal
+    u64 file;  // ordinal
 };
 
 struct ckpt_descriptors {
     u32 count;
-    const u8 *encoded;            // as in struct ckpt_space
+    const u8 *encoded;  // as in struct ckpt_space
 };
 void ckpt_descriptor(const struct ckpt_descriptors *d, u32 i, struct ckpt_descriptor *out);
 
 /*
- * Put one whole record, header, payload and padding, at `at`, where there is room for CKPT_RECORD_MAX bytes. Returns its size.
- * The caller keeps to the order and the limits of the format.
+ * Put one whole record, header, payload and padding, at `at`, where there is room for CKPT_RECORD_MAX bytes. Returns
+ * its size. The caller keeps to the order and the limits of the format.
  */
 size_t ckpt_put_epoch(u8 *at, const struct ckpt_epoch *e);
 size_t ckpt_put_file(u8 *at, u64 ordinal, const struct ckpt_file *f);
@@ -216,8 +218,8 @@ struct ckpt_source {
 };
 
 struct ckpt_item {
-    u32 type;                     // enum ckpt_type
-    u64 object;                   // its ordinal
+    u32 type;    // enum ckpt_type
+    u64 object;  // its ordinal
     union {
         struct ckpt_epoch epoch;
         struct ckpt_file file;
@@ -236,22 +238,23 @@ struct ckpt_reader {
     const struct ckpt_source *source;
     struct ckpt_header header;
     const struct ckpt_machine *machine;
-    u64 position;                 // of the next record in the area
-    u64 failed_at;                // the offset in the file at which the last error was found
-    u32 digest;                   // of the area up to position
-    u32 last;                     // type of the last record
-    bool last_ended;              // the last process is not alive
-    u64 files, spaces, processes; // met so far
-    struct ckpt_epoch epoch;      // the first record, once it was read
+    u64 position;                  // of the next record in the area
+    u64 failed_at;                 // the offset in the file at which the last error was found
+    u32 digest;                    // of the area up to position
+    u32 last;                      // type of the last record
+    bool last_ended;               // the last process is not alive
+    u64 files, spaces, processes;  // met so far
+    struct ckpt_epoch epoch;       // the first record, once it was read
     u8 buffer[CKPT_RECORD_MAX];
 };
 
-/* Start with the newest valid epoch. r->header and r->machine can be used afterwards. The source stays the caller's and must outlive *r. */
+/* Start with the newest valid epoch. r->header and r->machine can be used afterwards. The source stays the caller's and
+ * must outlive *r. */
 MUST_CHECK enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *source);
 
 /*
- * The next record, decoded and checked; unknown optional ones are skipped. CKPT_END comes after the last, once the root digest was found right: before it
- * nothing may be changed for the image's sake.
+ * The next record, decoded and checked; unknown optional ones are skipped. CKPT_END comes after the last, once the root
+ * digest was found right: before it nothing may be changed for the image's sake.
  */
 MUST_CHECK enum ckpt_error ckpt_next(struct ckpt_reader *r, struct ckpt_item *item);
 
@@ -261,19 +264,20 @@ struct ckpt_walk {
     u64 blocks, records_first, records_end;  // what pointers may name
     u64 pages_left, nodes_left;
     u64 failed_at;
-    u32 height, level;                       // level == height: at the end
-    u32 place[CKPT_HEIGHT_MAX];              // in each level's node: the next entry
+    u32 height, level;           // level == height: at the end
+    u32 place[CKPT_HEIGHT_MAX];  // in each level's node: the next entry
     u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];
 };
 
 struct ckpt_page {
-    u64 index;                               // page number
-    u32 block;                               // 0: there are no more
-    u32 crc;                                 // that the block must have
+    u64 index;  // page number
+    u32 block;  // 0: there are no more
+    u32 crc;    // that the block must have
 };
 
 /* r: the reader that `tree` came from; not needed afterwards. */
-MUST_CHECK enum ckpt_error ckpt_walk_begin(struct ckpt_walk *w, const struct ckpt_reader *r, const struct ckpt_tree *tree);
+MUST_CHECK enum ckpt_error ckpt_walk_begin(struct ckpt_walk *w, const struct ckpt_reader *r,
+                                           const struct ckpt_tree *tree);
 
 /* The next page. Nodes are read and checked here; the page itself is not. */
 MUST_CHECK enum ckpt_error ckpt_walk_next(struct ckpt_walk *w, struct ckpt_page *page);
@@ -286,7 +290,7 @@ struct ckpt_builder {
     int (*emit)(void *ctx, const u8 node[CKPT_BLOCK_SIZE], u32 *block);
     void *ctx;
     struct ckpt_tree tree;
-    u64 last;                                // the last page's index, if tree.pages > 0
+    u64 last;  // the last page's index, if tree.pages > 0
     u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];
 };
 void ckpt_builder_init(struct ckpt_builder *b, u32 height, int (*emit)(void *, const u8 *, u32 *), void *ctx);
@@ -303,9 +307,9 @@ struct ckpt_verifier {
     struct ckpt_reader reader;
     struct ckpt_walk walk;
     struct ckpt_region regions[CKPT_REGIONS_MAX];
-    u32 region_count, region;     // the region that the walk is in
-    u64 failed_at;                // offset in the file
-    u64 pages, nodes;             // all trees together
+    u32 region_count, region;  // the region that the walk is in
+    u64 failed_at;             // offset in the file
+    u64 pages, nodes;          // all trees together
     u8 run[CKPT_RUN_BLOCKS * CKPT_BLOCK_SIZE];
 };
 
@@ -313,4 +317,5 @@ struct ckpt_verifier {
 MUST_CHECK enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source);
 
 /* Tell the epoch that *r was opened with, record by record, in lines for a person. The pages are not read. */
-MUST_CHECK enum ckpt_error ckpt_describe(struct ckpt_reader *r, void (*put)(void *arg, const char *bytes, size_t n), void *arg);
+MUST_CHECK enum ckpt_error ckpt_describe(struct ckpt_reader *r, void (*put)(void *arg, const char *bytes, size_t n),
+                                         void *arg);

@@ -1,0 +1,37 @@
+"""make image EXTRA=DIR: the files of a folder on the disk, in the place of ours where the names are the same."""
+import os
+import subprocess
+
+import machine as machines
+
+
+def make_image(disk, extra=""):
+    subprocess.run(["make", "--no-print-directory", "-s", "image", f"BUILD={machines.BUILD}", f"DISK={disk}", f"EXTRA={extra}"],
+                   cwd=machines.ROOT, check=True, stdin=subprocess.DEVNULL)
+
+
+def test_extra_files(tmp_path):
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    (extra / "note").write_text("from outside\n")
+    # A foreign program under the name of one of ours.
+    (extra / "true").write_bytes(open(os.path.join(machines.PROGRAMS, "user/bin/false"), "rb").read())
+    disk = str(tmp_path / "disk.img")
+    make_image(disk, extra)
+    m = machines.Machine(disk)
+    assert m.check("cat note") == "from outside\n"
+    assert m.run("true").status == 1
+    m.power_off()
+    machines.assert_fs_clean(disk)
+
+
+def test_what_was_saved_stays_when_nothing_changed(tmp_path):
+    disk = str(tmp_path / "disk.img")
+    make_image(disk)
+    m = machines.Machine(disk)
+    m.check("echo kept > file")
+    m.power_off()
+    make_image(disk)
+    m = machines.Machine(disk)
+    assert m.check("cat file") == "kept\n"
+    m.power_off()

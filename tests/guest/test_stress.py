@@ -1,0 +1,36 @@
+"""What a nasty user does: calls that make no sense, fights for the console, memory that runs out."""
+import re
+
+import pytest
+
+import machine as machines
+
+PROGRAMS = ("fuzz_calls", "writers")
+CPUS = 4
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_calls(machine, seed):
+    """The kernel lives, and the module's machine has lost nothing."""
+    assert "processes fuzzed" in machine.check(f"fuzz_calls {seed} 10", timeout=120)
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_console_writers_take_turns(disk, cpus):
+    """Each line whole, and nobody waits until the other has finished."""
+    m = machines.Machine(disk, cpus=cpus)
+    lines = m.check("writers 40").splitlines()
+    letters = "".join(line[0] for line in lines if re.fullmatch("a{4095}|b{4095}", line))
+    assert len(letters) == len(lines) == 80, lines
+    first = min(letters.rindex("a"), letters.rindex("b"))
+    assert first > 60, f"one had finished when the other had hardly begun: {letters}"
+    m.power_off()
+
+
+def test_first_process_outlives_exhaustion(disk):
+    """All memory is taken when the shell dies: there is another one as soon as there is memory."""
+    m = machines.Machine(disk, memory=64)
+    m.start("exhaust")
+    m.wait_for_prompt()
+    assert not re.search(r"^ +2 .* sh$", m.check("ps"), re.M), "it's still the first shell"
+    m.power_off()
