@@ -74,6 +74,14 @@ class Machine:
         """Type a command and Enter."""
         self.child.send(command + "\n")
 
+    def start_in_background(self, command, ready=None, timeout=60):
+        """Start it with &, and wait until it has printed `ready`, which may come before the shell's own line; returns its pid."""
+        self.start(command + " &")
+        pid = int(self.expect(r"\[\d+\] (\d+)\r*\n").group(1))
+        if ready and not re.search(ready, self.child.before.partition("\n")[2]):
+            self.expect(ready, timeout)
+        return pid
+
     def run(self, command, timeout=60):
         """Run a command to its end. Its output may be anything; its status comes from the shell."""
         self.child.send(command + "; echo \"<=$?=>\"\n")

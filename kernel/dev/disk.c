@@ -61,8 +61,10 @@ void disk_register(struct disk *d)
 {
     struct disk **end = &disks;
 
-    if (!disks)
+    if (!disks) {
         later_start();
+        rawdisk_init();
+    }
     while (*end)
         end = &(*end)->next;
     d->next = NULL;
@@ -74,6 +76,15 @@ struct disk *disk_find(const char *name)
     struct disk *d = disks;
 
     while (d && name && strcmp(d->name, name) != 0)
+        d = d->next;
+    return d;
+}
+
+struct disk *disk_number(u32 n)
+{
+    struct disk *d = disks;
+
+    while (d && n--)
         d = d->next;
     return d;
 }

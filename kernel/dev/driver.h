@@ -15,5 +15,8 @@ void disk_complete(struct disk_request *r, int status);
  */
 void disk_complete_later(struct disk_request *r, int status);
 
+/* Make disks character devices, too (rawdisk.c). */
+void rawdisk_init(void);
+
 /* Tell the person at the console that the request failed. */
 void disk_report(const struct disk *d, const struct disk_request *r);

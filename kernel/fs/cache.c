@@ -142,6 +142,24 @@ struct buffer *buf_cached(u64 block)
     return b;
 }
 
+// The lock is held for so many look-ups at a time.
+#define LOOKUPS 64
+
+u32 buf_absent(u64 block, u32 count)
+{
+    u32 n = 0;
+    bool known = false;
+
+    while (n < count && !known) {
+        u32 end = MIN(count, n + LOOKUPS);
+        spin_lock(&cache_lock);
+        while (n < end && !(known = find(block + n)))
+            n++;
+        spin_unlock(&cache_lock);
+    }
+    return n;
+}
+
 static struct buffer *create(u64 block)
 {
     struct buffer *b = kzalloc(sizeof(*b));

@@ -48,6 +48,9 @@ MUST_CHECK int buf_zeroed(u64 block, struct buffer **out);
 /* The block if it is in memory, referenced; else NULL. Waits for a read that is under way. */
 struct buffer *buf_cached(u64 block);
 
+/* How many blocks from `block` on, at most `count`, are not in memory. */
+u32 buf_absent(u64 block, u32 count);
+
 struct buffer *buf_get(struct buffer *b);
 void buf_put(struct buffer *b);
 

@@ -1,7 +1,8 @@
 // The contents of files.
 //
 // Bytes go through the cache: read in runs, ahead of a sequential reader; written into cached frames that the journal writes before its next
-// commit. Whole frames go past the cache, in large requests from the caller's own frames; blocks that the cache knows are respected.
+// commit. Whole frames go past the cache, in large requests from the caller's own frames; blocks that the cache knows are respected. A read or
+// write of bytes that has many whole frames in its middle, at block boundaries of the file, moves those in that way, too.
 //
 // A write proceeds in steps, each in a handle of its own and small enough for one:
 //   - new blocks are reserved in memory, filled (in the cache, or on the disk), and only then marked used and put into the tree;
@@ -28,6 +29,7 @@
 #define DIRECT_MAX  2048 // blocks that one round of a direct write has in flight
 #define DIRECT_RUNS 24   // and runs
 #define RETRIES     3    // after -ENOSPC, when something was being freed
+#define WHOLE_MIN   16   // frames for which a request of their own is cheaper than copying
 
 static u64 blocks_of(u64 bytes)
 {
@@ -95,20 +97,151 @@ static int read_run(struct inode *i, u64 offset, size_t left, struct walk *w, si
     return 0;
 }
 
-static int read_file(struct inode *i, u64 offset, struct piece *pieces, u32 count, size_t *done) REQUIRES(i->lock)
+// Read through the cache.
+static int read_bytes(struct inode *i, u64 offset, struct piece *pieces, u32 count, size_t *done) REQUIRES(i->lock)
 {
-    size_t size = pieces_size(pieces, count);
+    size_t size = pieces_size(pieces, count), n;
     struct walk w;
     int err = 0;
 
     size = offset < i->d.size ? (size_t)MIN(size, i->d.size - offset) : 0;
     walk_init(&w, pieces, count);
-    while (*done < size && !err) {
-        size_t n;
-        err = read_run(i, offset + *done, size - *done, &w, &n);
-        *done += n;
-    }
+    for (size_t at = 0; at < size && !err; at += n, *done += n)
+        err = read_run(i, offset + at, size - at, &w, &n);
     return err;
+}
+
+// Take a run of blocks into frames: cached ones are copied, the others read.
+static void read_blocks(struct io_stream *io, u64 block, struct frame **frames, u32 count)
+{
+    for (u32 k = 0; k < count;) {
+        for (u32 absent = buf_absent(block + k, count - k); absent > 0; absent--, k++)
+            io_add(io, block + k, frames[k]);
+        struct buffer *b = k < count ? buf_cached(block + k) : NULL;
+        if (!b)
+            continue;
+        frame_copy(frames[k++], b->frame);
+        buf_put(b);
+    }
+}
+
+static void clear_frames(struct frame **frames, u32 count)
+{
+    for (u32 k = 0; k < count; k++)
+        memset(frame_data(frames[k]), 0, FS_BLOCK_SIZE);
+}
+
+static int read_frames(struct inode *i, u64 at, struct frame **frames, u32 count, struct io_stream *io) REQUIRES(i->lock)
+{
+    u64 end = blocks_of(i->d.size);
+
+    for (u32 k = 0, run; k < count; k += run) {
+        u64 slot = 0;
+        run = count - k;
+        int err = at + k < end ? tree_map(i, at + k, (u32)MIN(run, end - at - k), &slot, &run) : 0;
+        if (err)
+            return err;
+        if (!slot || fs_slot_unwritten(slot))
+            clear_frames(frames + k, run);
+        else
+            read_blocks(io, slot, frames + k, run);
+    }
+    return 0;
+}
+
+// What is past the file's end reads as zeros.
+static void clear_past_end(struct inode *i, u64 offset, struct frame **frames, u32 count) REQUIRES(i->lock)
+{
+    u64 size = i->d.size;
+    u32 in = (u32)(size % FS_BLOCK_SIZE);
+
+    if (in && size > offset && (size - offset) / FS_BLOCK_SIZE < count)
+        memset((u8 *)frame_data(frames[(size - offset) / FS_BLOCK_SIZE]) + in, 0, FS_BLOCK_SIZE - in);
+}
+
+static int read_whole(struct inode *i, u64 offset, struct frame **frames, u32 count) REQUIRES(i->lock)
+{
+    struct io_slot *slots = kmalloc(IO_SLOTS * sizeof(*slots));
+    struct io_stream io;
+
+    if (!slots)
+        return -ENOMEM;
+    io_begin(&io, fs_disk(), DISK_READ, slots, NULL, NULL);
+    int err = read_frames(i, offset / FS_BLOCK_SIZE, frames, count, &io);
+    int io_err = io_end(&io);
+    kfree(slots);
+    if (!err)
+        err = io_err;
+    if (!err)
+        clear_past_end(i, offset, frames, count);
+    return err;
+}
+
+int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 count)
+{
+    int err = check_file(i);
+
+    if (err)
+        return err;
+    if (offset % FS_BLOCK_SIZE)
+        return -EINVAL;
+    mutex_lock(&i->lock);
+    err = read_whole(i, offset, frames, count);
+    mutex_unlock(&i->lock);
+    return err;
+}
+
+// The whole frames among the pieces of a read or write: `count` of them behind `before` others, at a block boundary of the file.
+struct middle {
+    u32 before, count;
+    size_t offset;          // in the pieces
+    struct frame **frames;  // NULL: there are too few of them to be worth while, or there is no memory to list them
+};
+
+static bool is_whole_frame(const struct piece *p)
+{
+    return p->size == FS_BLOCK_SIZE && (uintptr_t)p->data % PAGE_SIZE == 0 && frame_of(p->data);
+}
+
+// Only what lies before `end` in the file.
+static void middle_find(struct middle *m, u64 offset, u64 end, const struct piece *pieces, u32 count)
+{
+    *m = (struct middle){};
+    if (count < WHOLE_MIN)
+        return;
+    m->before = !is_whole_frame(&pieces[0]);
+    m->offset = m->before ? pieces[0].size : 0;
+    u64 at = offset + m->offset;
+    if (at % FS_BLOCK_SIZE || at >= end)
+        return;
+    u32 most = (u32)MIN(count - m->before, (end - at) / FS_BLOCK_SIZE);
+    while (m->count < most && is_whole_frame(&pieces[m->before + m->count]))
+        m->count++;
+    if (m->count >= WHOLE_MIN)
+        m->frames = kmalloc(m->count * sizeof(*m->frames));
+    for (u32 k = 0; m->frames && k < m->count; k++)
+        m->frames[k] = frame_of(pieces[m->before + k].data);
+}
+
+static int read_file(struct inode *i, u64 offset, struct piece *pieces, u32 count, size_t *done) REQUIRES(i->lock)
+{
+    struct middle m;
+    u32 from = 0;
+    int err = 0;
+
+    middle_find(&m, offset, i->d.size, pieces, count);
+    if (m.frames) {
+        err = read_bytes(i, offset, pieces, m.before, done);
+        from = m.before;
+        if (!err && !read_whole(i, offset + m.offset, m.frames, m.count)) {
+            *done += (size_t)m.count * FS_BLOCK_SIZE;
+            from += m.count;
+            i->read_next = (offset + *done) / FS_BLOCK_SIZE;
+        }
+        kfree(m.frames);
+    }
+    // Also the middle, if it could not be read as one: block by block it comes out how far it can be.
+    return err ? err : read_bytes(i, offset + *done, pieces + from, count - from, done);
 }
 
 int inode_read(struct inode *i, u64 offset, struct piece *pieces, u32 count, size_t *done)
@@ -456,114 +589,9 @@ static int write_file(struct inode *i, u64 offset, struct walk *w, size_t size, 
     return err;
 }
 
-// offset NULL: at `at`; otherwise at the end, which is told.
-static int write_at(struct inode *i, u64 at, const struct piece *pieces, u32 count, u64 *offset, size_t *done)
-{
-    size_t size = pieces_size(pieces, count);
-    struct walk w;
-    int err = check_file(i);
+// Writing whole frames.
 
-    *done = 0;
-    if (err)
-        return err;
-    walk_init(&w, pieces, count);
-    mutex_lock(&i->lock);
-    if (offset)
-        *offset = at = i->d.size;
-    if (at > size_max() || size > size_max() - at)
-        err = -EFBIG;
-    else
-        err = write_file(i, at, &w, size, done);
-    mutex_unlock(&i->lock);
-    return err;
-}
-
-int inode_write(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done)
-{
-    return write_at(i, offset, pieces, count, NULL, done);
-}
-
-int inode_append(struct inode *i, const struct piece *pieces, u32 count, u64 *offset, size_t *done)
-{
-    return write_at(i, 0, pieces, count, offset, done);
-}
-
-// Whole frames.
-
-// Take a run of blocks into frames: cached ones are copied, the others read.
-static void read_blocks(struct io_stream *io, u64 block, struct frame **frames, u32 count)
-{
-    for (u32 k = 0; k < count; k++) {
-        struct buffer *b = buf_cached(block + k);
-        if (!b) {
-            io_add(io, block + k, frames[k]);
-            continue;
-        }
-        frame_copy(frames[k], b->frame);
-        buf_put(b);
-    }
-}
-
-static void clear_frames(struct frame **frames, u32 count)
-{
-    for (u32 k = 0; k < count; k++)
-        memset(frame_data(frames[k]), 0, FS_BLOCK_SIZE);
-}
-
-static int read_frames(struct inode *i, u64 at, struct frame **frames, u32 count, struct io_stream *io) REQUIRES(i->lock)
-{
-    u64 end = blocks_of(i->d.size);
-
-    for (u32 k = 0, run; k < count; k += run) {
-        u64 slot = 0;
-        run = count - k;
-        int err = at + k < end ? tree_map(i, at + k, (u32)MIN(run, end - at - k), &slot, &run) : 0;
-        if (err)
-            return err;
-        if (!slot || fs_slot_unwritten(slot))
-            clear_frames(frames + k, run);
-        else
-            read_blocks(io, slot, frames + k, run);
-    }
-    return 0;
-}
-
-// What is past the file's end reads as zeros.
-static void clear_past_end(struct inode *i, u64 offset, struct frame **frames, u32 count) REQUIRES(i->lock)
-{
-    u64 size = i->d.size;
-    u32 in = (u32)(size % FS_BLOCK_SIZE);
-
-    if (in && size > offset && (size - offset) / FS_BLOCK_SIZE < count)
-        memset((u8 *)frame_data(frames[(size - offset) / FS_BLOCK_SIZE]) + in, 0, FS_BLOCK_SIZE - in);
-}
-
-int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 count)
-{
-    struct io_stream io;
-    int err = check_file(i);
-
-    if (err)
-        return err;
-    if (offset % FS_BLOCK_SIZE)
-        return -EINVAL;
-    struct io_slot *slots = kmalloc(IO_SLOTS * sizeof(*slots));
-    if (!slots)
-        return -ENOMEM;
-    io_begin(&io, fs_disk(), DISK_READ, slots, NULL, NULL);
-    mutex_lock(&i->lock);
-    err = read_frames(i, offset / FS_BLOCK_SIZE, frames, count, &io);
-    int io_err = io_end(&io);
-    if (!err)
-        err = io_err;
-    if (!err)
-        clear_past_end(i, offset, frames, count);
-    mutex_unlock(&i->lock);
-    kfree(slots);
-    return err;
-}
-
-// A run of a direct write.
+// A run of it.
 struct run {
     u64 at;      // in the file
     u64 slot;    // as it is in the tree: a hole, unwritten, or written
@@ -607,16 +635,22 @@ static int plan(struct inode *i, struct direct *d, u64 at, u32 count) REQUIRES(i
     return 0;
 }
 
+// The cache forgets these blocks.
+static void bypass(u64 block, u32 count)
+{
+    for (u32 k = buf_absent(block, count); k < count; k += 1 + buf_absent(block + k + 1, count - k - 1))
+        buf_bypass(block + k);
+}
+
 static int transfer(struct direct *d, struct frame **frames)
 {
     struct io_stream io;
 
     io_begin(&io, fs_disk(), DISK_WRITE, d->slots, NULL, NULL);
     for (u32 n = 0; n < d->count; n++) {
-        for (u32 k = 0; k < d->runs[n].count; k++) {
-            buf_bypass(d->runs[n].block + k);
+        bypass(d->runs[n].block, d->runs[n].count);
+        for (u32 k = 0; k < d->runs[n].count; k++)
             io_add(&io, d->runs[n].block + k, *frames++);
-        }
     }
     return io_end(&io);
 }
@@ -686,35 +720,59 @@ static int map_runs(struct inode *i, struct direct *d) REQUIRES(i->lock)
     return 0;
 }
 
-static int write_frames(struct inode *i, struct direct *d, u64 at, struct frame **frames, u32 count)
+// How many blocks from the first on are in the file now.
+static u32 mapped_blocks(const struct direct *d)
+{
+    u32 blocks = 0;
+
+    for (u32 n = 0; n < d->count; n++)
+        blocks += d->runs[n].mapped;
+    return blocks;
+}
+
+// *done: how many frames are in the file.
+static int write_frames(struct inode *i, struct direct *d, u64 at, struct frame **frames, u32 count, u32 *done)
     REQUIRES(i->lock)
 {
     u32 attempts = 0;
 
-    while (count > 0) {
-        int err = plan(i, d, at, count);
+    while (*done < count) {
+        int err = plan(i, d, at + *done, count - *done);
         if (!err)
-            err = transfer(d, frames);
+            err = transfer(d, frames + *done);
         if (!err)
             err = map_runs(i, d);
         if (err)
             cancel_runs(d);
+        *done += mapped_blocks(d);
         if (err == -ENOSPC && attempts++ < RETRIES && alloc_reclaim())
             continue;
         if (err)
             return err;
-        for (u32 n = 0; n < d->count; n++) {
-            at += d->runs[n].count;
-            frames += d->runs[n].count;
-            count -= d->runs[n].count;
-        }
     }
     return 0;
+}
+
+static int write_whole(struct inode *i, u64 offset, struct frame **frames, u32 count, u32 *done) REQUIRES(i->lock)
+{
+    struct direct *d = kzalloc(sizeof(*d));
+    int err = -ENOMEM;
+
+    *done = 0;
+    if (!d)
+        return -ENOMEM;
+    d->slots = kmalloc(IO_SLOTS * sizeof(*d->slots));
+    if (d->slots)
+        err = journal_failed() ? -EROFS : write_frames(i, d, offset / FS_BLOCK_SIZE, frames, count, done);
+    kfree(d->slots);
+    kfree(d);
+    return err;
 }
 
 int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 count)
 {
     int err = check_file(i);
+    u32 done;
 
     if (err)
         return err;
@@ -722,24 +780,87 @@ int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 c
         return -EINVAL;
     if (offset > size_max() || count > (size_max() - offset) / FS_BLOCK_SIZE)
         return -EFBIG;
-    if (journal_failed())
-        return -EROFS;
-    struct direct *d = kzalloc(sizeof(*d));
-    if (!d)
-        return -ENOMEM;
-    d->slots = kmalloc(IO_SLOTS * sizeof(*d->slots));
-    if (d->slots) {
-        mutex_lock(&i->lock);
-        err = settle_end(i);
-        if (!err)
-            err = write_frames(i, d, offset / FS_BLOCK_SIZE, frames, count);
-        mutex_unlock(&i->lock);
-    } else {
-        err = -ENOMEM;
-    }
-    kfree(d->slots);
-    kfree(d);
+    mutex_lock(&i->lock);
+    err = settle_end(i);
+    if (!err)
+        err = write_whole(i, offset, frames, count, &done);
+    mutex_unlock(&i->lock);
     return err;
+}
+
+// Writing bytes: through the cache, but for what is whole frames.
+
+static int write_bytes(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done)
+    REQUIRES(i->lock)
+{
+    struct walk w;
+    size_t n = 0;
+
+    walk_init(&w, pieces, count);
+    int err = write_file(i, offset, &w, pieces_size(pieces, count), &n);
+    *done += n;
+    return err;
+}
+
+// The middle, and what is before it. *from: the piece to go on with; -ENOMEM is no error, as the cache takes them one by one.
+static int write_middle(struct inode *i, u64 offset, const struct piece *pieces, const struct middle *m, u32 *from, size_t *done)
+    REQUIRES(i->lock)
+{
+    u32 frames = 0;
+    int err = write_bytes(i, offset, pieces, m->before, done);
+
+    if (!err)
+        err = settle_end(i);
+    if (!err)
+        err = write_whole(i, offset + m->offset, m->frames, m->count, &frames);
+    *done += (size_t)frames * FS_BLOCK_SIZE;
+    *from = m->before + frames;
+    return err == -ENOMEM && *done >= m->offset ? 0 : err;
+}
+
+static int write_pieces(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done)
+    REQUIRES(i->lock)
+{
+    struct middle m;
+    u32 from = 0;
+    int err = 0;
+
+    middle_find(&m, offset, size_max(), pieces, count);
+    if (m.frames) {
+        err = write_middle(i, offset, pieces, &m, &from, done);
+        kfree(m.frames);
+    }
+    return err ? err : write_bytes(i, offset + *done, pieces + from, count - from, done);
+}
+
+// offset NULL: at `at`; otherwise at the end, which is told.
+static int write_at(struct inode *i, u64 at, const struct piece *pieces, u32 count, u64 *offset, size_t *done)
+{
+    size_t size = pieces_size(pieces, count);
+    int err = check_file(i);
+
+    *done = 0;
+    if (err)
+        return err;
+    mutex_lock(&i->lock);
+    if (offset)
+        *offset = at = i->d.size;
+    if (at > size_max() || size > size_max() - at)
+        err = -EFBIG;
+    else
+        err = write_pieces(i, at, pieces, count, done);
+    mutex_unlock(&i->lock);
+    return err;
+}
+
+int inode_write(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done)
+{
+    return write_at(i, offset, pieces, count, NULL, done);
+}
+
+int inode_append(struct inode *i, const struct piece *pieces, u32 count, u64 *offset, size_t *done)
+{
+    return write_at(i, 0, pieces, count, offset, done);
 }
 
 // Preallocation.

@@ -14,7 +14,7 @@
 #include <uapi/errno.h>
 
 #define INDEX_FROM   (2 * FS_DIRENTS_PER_BLOCK) // slots: smaller directories are searched
-#define SLOTS_MAX    (1u << 30)
+#define SLOTS_MAX    DIR_SLOTS_MAX
 #define FREE_KNOWN   64
 #define PER_FRAME    (FS_BLOCK_SIZE / sizeof(struct index_entry))
 #define ENTRY_NONE   0u
@@ -44,12 +44,11 @@ static u8 *slot_bytes(struct buffer *b, u64 slot)
     return buf_data(b) + slot % FS_DIRENTS_PER_BLOCK * FS_DIRENT_SIZE;
 }
 
-// Block n of the directory; NULL for a hole.
-static int read_block(struct inode *dir, u64 n, struct buffer **out) REQUIRES(dir->lock)
+// Block n of the directory; NULL for a hole, which is *run blocks long.
+static int read_run(struct inode *dir, u64 n, struct buffer **out, u32 *run) REQUIRES(dir->lock)
 {
-    u64 slot;
-    u32 run;
-    int err = tree_map(dir, n, PREFETCH_MAX, &slot, &run);
+    u64 slot, left = MAX(DIV_ROUND_UP(slot_count(dir), FS_DIRENTS_PER_BLOCK), n + 1) - n;
+    int err = tree_map(dir, n, (u32)left, &slot, run);
 
     *out = NULL;
     if (err || !slot || fs_slot_unwritten(slot))
@@ -57,9 +56,15 @@ static int read_block(struct inode *dir, u64 n, struct buffer **out) REQUIRES(di
     *out = buf_cached(slot);
     if (*out)
         return 0;
-    u64 left = DIV_ROUND_UP(slot_count(dir), FS_DIRENTS_PER_BLOCK) - n;
-    buf_prefetch(slot, (u32)MIN(run, left));
+    buf_prefetch(slot, MIN(*run, PREFETCH_MAX));
     return buf_read(slot, out);
+}
+
+static int read_block(struct inode *dir, u64 n, struct buffer **out) REQUIRES(dir->lock)
+{
+    u32 run;
+
+    return read_run(dir, n, out, &run);
 }
 
 // Decode a slot; a bad one is shown as a free one that can't be used: false.
@@ -85,7 +90,8 @@ static bool is_named(const struct fs_dirent *d, const struct name *name)
 
 struct scan {
     u64 slot;
-    struct buffer *block;  // of `slot`, or NULL
+    struct buffer *block;  // of `slot`; NULL: it's in a hole, of
+    u32 run;               // so many blocks
     bool usable;           // the slot could be decoded
     struct fs_dirent d;
 };
@@ -106,7 +112,7 @@ static int scan_slot(struct inode *dir, struct scan *s, bool first) REQUIRES(dir
     }
     if (first || s->slot % FS_DIRENTS_PER_BLOCK == 0) {
         scan_end(s);
-        int err = read_block(dir, s->slot / FS_DIRENTS_PER_BLOCK, &s->block);
+        int err = read_run(dir, s->slot / FS_DIRENTS_PER_BLOCK, &s->block, &s->run);
         if (err)
             return err;
     }
@@ -124,6 +130,15 @@ static int scan_next(struct inode *dir, struct scan *s) REQUIRES(dir->lock)
 {
     s->slot++;
     return scan_slot(dir, s, false);
+}
+
+// To the next slot that may be in use: a hole is passed over as a whole.
+static int scan_next_used(struct inode *dir, struct scan *s) REQUIRES(dir->lock)
+{
+    if (s->block)
+        return scan_next(dir, s);
+    s->slot = (s->slot / FS_DIRENTS_PER_BLOCK + s->run) * FS_DIRENTS_PER_BLOCK;
+    return scan_slot(dir, s, true);
 }
 
 // The index.
@@ -228,16 +243,16 @@ u32 dir_index_frames(const struct inode *dir)
 // Read the whole directory into an index. Without memory there is none.
 static int index_build(struct inode *dir) REQUIRES(dir->lock)
 {
-    struct dir_index *x = index_create(slot_count(dir));
+    struct dir_index *x = index_create(MIN(slot_count(dir), dir->d.blocks * FS_DIRENTS_PER_BLOCK));
     struct scan s;
     int err;
 
     if (!x)
         return 0;
-    for (err = scan_begin(dir, 0, &s); !err; err = scan_next(dir, &s)) {
+    for (err = scan_begin(dir, 0, &s); !err; err = scan_next_used(dir, &s)) {
         if (s.d.ino)
             index_insert(x, hash_name(s.d.name, s.d.len), (u32)s.slot);
-        else if (s.usable)
+        else if (s.usable && s.block)
             index_free_slot(x, (u32)s.slot);
     }
     scan_end(&s);
@@ -317,7 +332,7 @@ static int search(struct inode *dir, const struct name *name, u64 *ino, u64 *slo
     int err = scan_begin(dir, 0, &s);
 
     while (!err && !is_named(&s.d, name))
-        err = scan_next(dir, &s);
+        err = scan_next_used(dir, &s);
     if (!err) {
         *ino = s.d.ino;
         *slot = s.slot;
@@ -328,7 +343,7 @@ static int search(struct inode *dir, const struct name *name, u64 *ino, u64 *slo
 
 int dir_lookup(struct inode *dir, const struct name *name, u64 *ino, u64 *slot)
 {
-    if (!dir->index && slot_count(dir) > INDEX_FROM && slot_count(dir) < SLOTS_MAX) {
+    if (!dir->index && slot_count(dir) > INDEX_FROM) {
         int err = index_build(dir);
         if (err)
             return err;
@@ -342,7 +357,7 @@ int dir_check_empty(struct inode *dir)
     int err = scan_begin(dir, 2, &s);
 
     while (!err && s.usable && !s.d.ino)
-        err = scan_next(dir, &s);
+        err = scan_next_used(dir, &s);
     scan_end(&s);
     // What can't be read might be a name.
     return err == -ENOENT ? 0 : err ? err : -ENOTEMPTY;

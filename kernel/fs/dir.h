@@ -3,6 +3,9 @@
 
 #include "inodes.h"
 
+// More slots no directory has; one whose size says otherwise is damaged.
+#define DIR_SLOTS_MAX (1u << 24)
+
 struct name {
     char text[FS_NAME_LEN];
     u8 len;

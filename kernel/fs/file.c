@@ -1,7 +1,7 @@
 // Open files: counted, with an offset of their own, over an inode, a device or a pipe.
 //
-// A regular file's or directory's offset is locked while it's read or written, so that two processes that share the file share its offset
-// properly; a device or a pipe has none, and reading one may take for ever.
+// The offset of a regular file, a directory or a device that stores is locked while it's read or written, so that two processes that share the
+// file share its offset properly; a pipe or a device that is a stream has none, and reading one may take for ever.
 //
 // Locks: file->lock (RANK_FILE) before any inode's.
 #include "files.h"
@@ -22,6 +22,7 @@ struct file {
     u32 flags;            // access and O_APPEND; constant
     struct inode *inode;  // its reference; NULL for pipes
     const struct chardev *device;
+    u32 minor;            // of the device
     struct pipe *pipe;
     char *name;
     bool counted_writer;  // of the inode
@@ -78,6 +79,7 @@ int file_attach(struct file *f, struct inode *i)
     }
     f->kind = device ? FILE_DEVICE : FILE_INODE;
     f->device = d;
+    f->minor = device ? i->d.minor : 0;
     f->inode = i;
     return 0;
 }
@@ -170,10 +172,32 @@ int pipe_create(struct file **read_end, struct file **write_end)
 
 // Reading and writing.
 
+// A device that has offsets.
+static bool is_store(const struct file *f)
+{
+    return f->kind == FILE_DEVICE && f->device->size;
+}
+
+static bool has_offset(const struct file *f)
+{
+    return f->kind == FILE_INODE || is_store(f);
+}
+
 static int read_inode(struct file *f, struct piece *pieces, u32 count, size_t *done)
 {
     mutex_lock(&f->lock);
     int err = inode_read(f->inode, f->offset, pieces, count, done);
+    f->offset += *done;
+    mutex_unlock(&f->lock);
+    return err;
+}
+
+static int read_device(struct file *f, struct piece *pieces, u32 count, size_t *done)
+{
+    if (!is_store(f))
+        return f->device->read(pieces, count, done);
+    mutex_lock(&f->lock);
+    int err = f->device->read_at(f->minor, f->offset, pieces, count, done);
     f->offset += *done;
     mutex_unlock(&f->lock);
     return err;
@@ -188,7 +212,7 @@ int file_read(struct file *f, struct piece *pieces, u32 count, size_t *done)
     case FILE_INODE:
         return read_inode(f, pieces, count, done);
     case FILE_DEVICE:
-        return f->device->read(pieces, count, done);
+        return read_device(f, pieces, count, done);
     default:
         return pipe_read(f->pipe, pieces, count, done);
     }
@@ -204,6 +228,17 @@ static int write_inode(struct file *f, const struct piece *pieces, u32 count, si
     return err;
 }
 
+static int write_device(struct file *f, const struct piece *pieces, u32 count, size_t *done)
+{
+    if (!is_store(f))
+        return f->device->write(pieces, count, done);
+    mutex_lock(&f->lock);
+    int err = f->device->write_at(f->minor, f->offset, pieces, count, done);
+    f->offset += *done;
+    mutex_unlock(&f->lock);
+    return err;
+}
+
 int file_write(struct file *f, const struct piece *pieces, u32 count, size_t *done)
 {
     *done = 0;
@@ -213,10 +248,36 @@ int file_write(struct file *f, const struct piece *pieces, u32 count, size_t *do
     case FILE_INODE:
         return write_inode(f, pieces, count, done);
     case FILE_DEVICE:
-        return f->device->write(pieces, count, done);
+        return write_device(f, pieces, count, done);
     default:
         return pipe_write(f->pipe, pieces, count, done);
     }
+}
+
+// Pages of a large portion are moved by the disk itself, many requests at once; of others a few at a time are copied.
+#define PORTION       (64u << 10)
+#define PORTION_LARGE (4u << 20)
+
+// What a large read can still give: no more pages need be pinned. Only a hint, as the file may change.
+static u64 rest_of(struct file *f)
+{
+    struct inode_identity id;
+
+    inode_identify(f->inode, &id);
+    mutex_lock(&f->lock);
+    u64 rest = f->offset < id.size ? id.size - f->offset : 0;
+    mutex_unlock(&f->lock);
+    return rest;
+}
+
+size_t file_portion(struct file *f, size_t n, bool is_write)
+{
+    if (n <= PORTION || !has_offset(f))
+        return MIN(n, PORTION);
+    n = MIN(n, PORTION_LARGE);
+    if (is_write || f->kind == FILE_DEVICE)
+        return n;
+    return (size_t)MIN(n, MAX(rest_of(f), PORTION));
 }
 
 int file_stat(struct file *f, struct stat *st)
@@ -228,29 +289,33 @@ int file_stat(struct file *f, struct stat *st)
 }
 
 // Offsets count bytes as read() gives them: for a directory, of struct dirent.
-static u64 end_of(struct inode *i)
+static int end_of(struct file *f, u64 *end)
 {
     struct inode_identity id;
 
-    inode_identify(i, &id);
-    return i->type == FS_DIR ? id.size / FS_DIRENT_SIZE * sizeof(struct dirent) : id.size;
+    if (is_store(f))
+        return f->device->size(f->minor, end);
+    inode_identify(f->inode, &id);
+    *end = f->inode->type == FS_DIR ? id.size / FS_DIRENT_SIZE * sizeof(struct dirent) : id.size;
+    return 0;
 }
 
 int file_seek(struct file *f, s64 offset, int whence, u64 *now)
 {
-    int err = 0;
+    u64 end = 0;
 
-    if (f->kind != FILE_INODE)
+    if (!has_offset(f))
         return -ESPIPE;
     if (whence != SEEK_SET && whence != SEEK_CUR && whence != SEEK_END)
         return -EINVAL;
     mutex_lock(&f->lock);
-    u64 base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? f->offset : end_of(f->inode);
+    int err = whence == SEEK_END ? end_of(f, &end) : 0;
+    u64 base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? f->offset : end;
     u64 target = base + (u64)offset;
     // Below zero, or past what a signed number holds.
-    if (target > INT64_MAX || (offset > 0 && target < base))
+    if (!err && (target > INT64_MAX || (offset > 0 && target < base)))
         err = -EINVAL;
-    else
+    if (!err)
         *now = f->offset = target;
     mutex_unlock(&f->lock);
     return err;
@@ -258,6 +323,8 @@ int file_seek(struct file *f, s64 offset, int whence, u64 *now)
 
 int file_sync(struct file *f)
 {
+    if (is_store(f))
+        return f->device->sync(f->minor);
     return f->kind == FILE_INODE ? inode_sync(f->inode) : -EINVAL;
 }
 

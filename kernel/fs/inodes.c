@@ -254,6 +254,8 @@ static int load(struct inode *i)
         return inode_damaged(i, fs_error_text(bad));
     if (i->d.type == FS_FREE)
         return -ESTALE;
+    if (i->d.type == FS_DIR && i->d.size / FS_DIRENT_SIZE > DIR_SLOTS_MAX)
+        return inode_damaged(i, "the directory is too large");
     set_type(i, i->d.type);
     return 0;
 }

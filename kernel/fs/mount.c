@@ -59,6 +59,7 @@ int fs_mount(struct disk *disk)
     if (err)
         goto out_inodes;
     orphans_clear();
+    disk->mounted = true;
     mounted = true;
     return 0;
 
@@ -82,11 +83,13 @@ int fs_unmount(void)
         inode_get(root);
         return -EBUSY;
     }
-    mounted = false;
+    struct disk *disk = fs_disk();
     journal_release();
     inodes_release();
     alloc_release();
     cache_release();
+    disk->mounted = false;
+    mounted = false;
     return 0;
 }
 

@@ -1,6 +1,7 @@
 // Copies to and from the current process.
 #include "space.h"
 #include <base/string.h>
+#include <mm/kmalloc.h>
 #include <mm/usercopy.h>
 #include <uapi/errno.h>
 
@@ -57,10 +58,19 @@ static int pin_piece(struct user_pages *pages, uaddr_t from, size_t n, enum faul
     if (err)
         return err;
     *bytes = MIN(n, PAGE_SIZE - into);
-    pages->frames[pages->count] = frame;
     pages->pieces[pages->count] = (struct piece){ .data = (u8 *)frame_data(frame) + into, .size = (u32)*bytes };
     pages->count++;
     return 0;
+}
+
+// Room for the pieces of [from, from + n). Without memory there is room for a few.
+static void make_room(struct user_pages *pages, uaddr_t from, size_t n)
+{
+    size_t want = MIN(DIV_ROUND_UP((u64)(from % PAGE_SIZE) + n, PAGE_SIZE), USER_PIECES_MAX);
+    struct piece *many = want > USER_PIECES ? kmalloc(want * sizeof(*many)) : NULL;
+
+    pages->pieces = many ? many : pages->few;
+    pages->room = many ? (u32)want : USER_PIECES;
 }
 
 int user_pages_pin(struct user_pages *pages, uaddr_t from, size_t n, bool will_write, size_t *bytes)
@@ -68,6 +78,7 @@ int user_pages_pin(struct user_pages *pages, uaddr_t from, size_t n, bool will_w
     enum fault_access access = will_write ? FAULT_WRITES : FAULT_READS;
     size_t step;
 
+    pages->pieces = pages->few;
     pages->count = 0;
     *bytes = 0;
     if (!n)
@@ -75,10 +86,15 @@ int user_pages_pin(struct user_pages *pages, uaddr_t from, size_t n, bool will_w
     if (from >= USER_END || !thread_self()->space)
         return -EFAULT;
     n = MIN(n, USER_END - from);
-    for (; *bytes < n && pages->count < USER_PIECES; *bytes += step) {
+    make_room(pages, from, n);
+    for (; *bytes < n && pages->count < pages->room; *bytes += step) {
         int err = pin_piece(pages, from + *bytes, n - *bytes, access, &step);
-        if (err)
-            return pages->count ? 0 : err;  // what is in reach is given
+        if (err && pages->count)
+            return 0;  // what is in reach is given
+        if (err) {
+            user_pages_release(pages);
+            return err;
+        }
     }
     return 0;
 }
@@ -86,6 +102,9 @@ int user_pages_pin(struct user_pages *pages, uaddr_t from, size_t n, bool will_w
 void user_pages_release(struct user_pages *pages)
 {
     for (u32 i = 0; i < pages->count; i++)
-        frame_put(pages->frames[i]);
+        frame_put(frame_of(pages->pieces[i].data));
+    if (pages->pieces != pages->few)
+        kfree(pages->pieces);
+    pages->pieces = pages->few;
     pages->count = 0;
 }

@@ -1,4 +1,4 @@
-// read and write: between a program's memory and an open file, some pages at a time.
+// read and write: between a program's memory and an open file, in portions: so many pages at a time as the file wants.
 //
 // A freeze or kill may come between two portions; a call that goes on after a freeze continues where it was.
 #include "call.h"
@@ -22,7 +22,8 @@ static int advance(struct transfer *t)
     struct user_pages pages;
     size_t offered, moved = 0;
 
-    int err = user_pages_pin(&pages, t->from + t->done, t->size - t->done, !t->is_write, &offered);
+    size_t portion = file_portion(t->file, t->size - t->done, t->is_write);
+    int err = user_pages_pin(&pages, t->from + t->done, portion, !t->is_write, &offered);
     if (err)
         return err;
     err = t->is_write ? file_write(t->file, pages.pieces, pages.count, &moved)

@@ -34,7 +34,7 @@ static void say_epoch(const struct listing *l, const struct ckpt_reader *r, cons
     say_seconds(l, ", saved ", e->wall_ns);
     say_seconds(l, " after 1970, uptime ", e->uptime_ns);
     say_seconds(l, ", pause ", e->pause_ns);
-    say(l, "\n    %llu pages written, %llu blocks in all\n", (unsigned long long)e->pages_written,
+    say(l, "\n    %llu pages written, %llu blocks with their nodes\n", (unsigned long long)e->pages_written,
         (unsigned long long)e->blocks_written);
 }
 

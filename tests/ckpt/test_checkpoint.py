@@ -11,13 +11,6 @@ MEMORY = 512
 DISK_SIZE = "512M"
 
 
-def start_in_background(machine, command):
-    """Start it with &; returns its pid."""
-    machine.start(command + " &")
-    pid = int(machine.expect(r"\[\d+\] (\d+)\r*\n").group(1))
-    return pid
-
-
 def quiet(machine):
     """An empty line brings a fresh prompt after background output."""
     machine.start("echo ==quiet==")
@@ -41,8 +34,7 @@ def test_self_checkpoint_returns_0_and_then_1(machine):
 
 
 def test_running_process_goes_on_where_it_was(machine):
-    pid = start_in_background(machine, "counter 12 20")
-    machine.expect("count 5\r*\n")
+    pid = machine.start_in_background("counter 12 20", "count 5\r*\n")
     checkpoint_and_kill(machine, pid, "counter.img")
     result = machine.run("restore counter.img", timeout=60)
     counts = [int(n) for n in re.findall(r"count (\d+)", result.output)]
@@ -53,8 +45,7 @@ def test_running_process_goes_on_where_it_was(machine):
 
 
 def test_target_runs_on_after_its_checkpoint(machine):
-    pid = start_in_background(machine, "counter 10 20")
-    machine.expect("count 3\r*\n")
+    pid = machine.start_in_background("counter 10 20", "count 3\r*\n")
     machine.start(f"checkpoint {pid} on.img")
     machine.expect("count 10\r*\n")
     machine.expect(r"digest \w+")
@@ -62,8 +53,7 @@ def test_target_runs_on_after_its_checkpoint(machine):
 
 
 def test_registers_and_floating_point_survive(machine):
-    pid = start_in_background(machine, "registers 4")
-    machine.expect("holding")
+    pid = machine.start_in_background("registers 4", "holding")
     # Stopped in the middle of a loop of its own, three times; each image must be right.
     for i in range(3):
         machine.start(f"checkpoint {pid} regs{i}.img; echo \"<=$?=>\"")
@@ -86,8 +76,7 @@ BLOCKED = {
 @pytest.mark.parametrize("call", BLOCKED)
 def test_blocked_call_goes_on_in_the_target(machine, call):
     """Frozen out of the call, thawed: the program can't tell."""
-    pid = start_in_background(machine, f"blocked {call}")
-    machine.expect("blocking")
+    pid = machine.start_in_background(f"blocked {call}", "blocking")
     for i in range(3):
         machine.start(f"checkpoint {pid} blocked.img; echo \"<=$?=>\"")
         assert machine.expect(r"<=(\d+)=>").group(1) == "0"
@@ -96,8 +85,7 @@ def test_blocked_call_goes_on_in_the_target(machine, call):
 
 
 def test_blocked_sleep_is_resumed_for_its_rest(machine):
-    pid = start_in_background(machine, "blocked sleep")
-    machine.expect("blocking")
+    pid = machine.start_in_background("blocked sleep", "blocking")
     machine.check("sleep 1")
     checkpoint_and_kill(machine, pid, "sleep.img")
     machine.check("sleep 1")
@@ -111,8 +99,7 @@ def test_blocked_console_read_is_resumed(machine):
     # A second process of the same terminal does it: the reader is in the foreground.
     machine.send("\x03")
     machine.wait_for_prompt()
-    pid = start_in_background(machine, "blocked read")
-    machine.expect("blocking")
+    pid = machine.start_in_background("blocked read", "blocking")
     quiet(machine)
     checkpoint_and_kill(machine, pid, "read.img")
     machine.start("restore read.img")
@@ -125,8 +112,7 @@ def test_blocked_console_read_is_resumed(machine):
 @pytest.mark.parametrize("call", ["pipe-read", "pipe-write", "wait"])
 def test_blocked_call_without_its_partner_ends_with_an_error(machine, call):
     """Its family isn't in the image (yet): the call runs again, and tells the program so; nothing hangs."""
-    pid = start_in_background(machine, f"blocked {call}")
-    machine.expect("blocking")
+    pid = machine.start_in_background(f"blocked {call}", "blocking")
     checkpoint_and_kill(machine, pid, "alone.img")
     machine.check("sleep 4")
     result = machine.run("restore alone.img", timeout=30)
@@ -136,8 +122,7 @@ def test_blocked_call_without_its_partner_ends_with_an_error(machine, call):
 
 def test_memory_of_any_size(machine):
     for mib in (1, 100):
-        pid = start_in_background(machine, f"pages {mib} 8")
-        machine.expect("filled", timeout=120)
+        pid = machine.start_in_background(f"pages {mib} 8", "filled", timeout=120)
         checkpoint_and_kill(machine, pid, "pages.img")
         result = machine.run("restore pages.img", timeout=300)
         assert "all pages are right" in result.output, result
@@ -145,7 +130,7 @@ def test_memory_of_any_size(machine):
 
 
 def test_open_file_goes_on_at_its_offset(machine):
-    pid = start_in_background(machine, "appender app.log 12")
+    pid = machine.start_in_background("appender app.log 12")
     machine.check("sleep 0.3")
     checkpoint_and_kill(machine, pid, "app.img")
     result = machine.run("restore app.img")
@@ -154,7 +139,7 @@ def test_open_file_goes_on_at_its_offset(machine):
 
 
 def test_removed_file_is_closed_and_said(machine):
-    pid = start_in_background(machine, "appender lost.log 12")
+    pid = machine.start_in_background("appender lost.log 12")
     machine.check("sleep 0.3")
     checkpoint_and_kill(machine, pid, "lost.img")
     machine.check("rm lost.log")
@@ -180,16 +165,14 @@ def test_imginfo_refuses_what_is_no_image(machine):
 
 
 def test_ckptinfo_shows_the_process(machine):
-    pid = start_in_background(machine, "counter 4 50")
-    machine.expect("count 1\r*\n")
+    pid = machine.start_in_background("counter 4 50", "count 1\r*\n")
     checkpoint_and_kill(machine, pid, "info.img")
     text = machine.check("ckptinfo info.img")
     assert "counter" in text and str(pid) in text
 
 
 def test_an_images_name_restores_it(machine):
-    pid = start_in_background(machine, "counter 4 30")
-    machine.expect("count 2\r*\n")
+    pid = machine.start_in_background("counter 4 30", "count 2\r*\n")
     checkpoint_and_kill(machine, pid, "typed.img")
     result = machine.run("typed.img")
     assert "count 4" in result.output and result.status == 4, result
@@ -204,8 +187,7 @@ def test_errors_name_the_reason(machine):
 
 
 def test_an_image_is_restored_twice_at_once(machine):
-    pid = start_in_background(machine, "counter 6 30")
-    machine.expect("count 3\r*\n")
+    pid = machine.start_in_background("counter 6 30", "count 3\r*\n")
     checkpoint_and_kill(machine, pid, "twice.img")
     machine.start("restore twice.img & restore twice.img")
     machine.expect(r"digest \w+")
@@ -215,8 +197,7 @@ def test_an_image_is_restored_twice_at_once(machine):
 
 def test_many_checkpoints_of_a_busy_target_and_the_shell_goes_on(machine):
     """The original froze its file system here."""
-    pid = start_in_background(machine, "registers 5")
-    machine.expect("holding")
+    pid = machine.start_in_background("registers 5", "holding")
     for i in range(10):
         machine.start(f"checkpoint {pid} busy.img & ls / > ls.out; wc ls.out; echo \"<=$?=>\"")
         assert machine.expect(r"<=(\d+)=>").group(1) == "0"

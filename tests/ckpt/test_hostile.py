@@ -18,9 +18,7 @@ def good_image(tmp_path_factory):
     folder = tmp_path_factory.mktemp("good")
     disk = machines.make_disk(str(folder / "d.img"), [machines.guest_program("counter")])
     m = machines.Machine(disk)
-    m.start("counter 3 20 &")
-    pid = int(m.expect(r"\[\d+\] (\d+)\r*\n").group(1))
-    m.expect("count 1")
+    pid = m.start_in_background("counter 3 20", "count 1")
     m.start(f"checkpoint {pid} good.img; echo \"<=$?=>\"")
     assert m.expect(r"<=(\d+)=>").group(1) == "0"
     m.expect(r"digest \w+")

@@ -5,16 +5,10 @@ import re
 import machine as machines
 
 
-def start_in_background(m, command):
-    m.start(command + " &")
-    return int(m.expect(r"\[\d+\] (\d+)\r*\n").group(1))
-
-
 def test_restore_after_the_power_was_cut(disk):
     m = machines.Machine(disk)
     uncut = m.run("counter 10 0")
-    pid = start_in_background(m, "counter 10 30")
-    m.expect("count 4\r*\n")
+    pid = m.start_in_background("counter 10 30", "count 4\r*\n")
     m.start(f"checkpoint {pid} c.img; echo \"<=$?=>\"")
     assert m.expect(r"<=(\d+)=>").group(1) == "0"
     m.kill()
@@ -30,8 +24,7 @@ def test_restore_after_the_power_was_cut(disk):
 
 def test_restore_on_another_number_of_cpus_and_memory(disk):
     m = machines.Machine(disk, cpus=4, memory=512)
-    pid = start_in_background(m, "pages 16 4")
-    m.expect("filled")
+    pid = m.start_in_background("pages 16 4", "filled")
     m.start(f"checkpoint {pid} p.img; echo \"<=$?=>\"")
     assert m.expect(r"<=(\d+)=>").group(1) == "0"
     m.kill()
@@ -44,15 +37,13 @@ def test_a_cut_while_an_image_is_replaced_leaves_the_old_or_the_new_one(disk, tm
     """The original left a torn image 29 times out of 30."""
     random.seed(4)
     m = machines.Machine(disk)
-    pid = start_in_background(m, "pages 8 600")
-    m.expect("filled", timeout=120)
+    pid = m.start_in_background("pages 8 600", "filled", timeout=120)
     m.start(f"checkpoint {pid} p.img; echo \"<=$?=>\"")
     assert m.expect(r"<=(\d+)=>").group(1) == "0"
     m.kill()
     for _ in range(8):
         m = machines.Machine(disk)
-        pid = start_in_background(m, "pages 8 600")
-        m.expect("filled", timeout=120)
+        pid = m.start_in_background("pages 8 600", "filled", timeout=120)
         m.start(f"while checkpoint {pid} p.img > out; do echo again; done")
         for _ in range(random.randrange(3)):
             m.expect("again")
@@ -68,14 +59,12 @@ def test_a_cut_while_an_image_is_replaced_leaves_the_old_or_the_new_one(disk, tm
 
 def test_full_disk_keeps_the_old_image(disk):
     m = machines.Machine(disk)
-    pid = start_in_background(m, "counter 3 100")
-    m.expect("count 1\r*\n")
+    pid = m.start_in_background("counter 3 100", "count 1\r*\n")
     m.start(f"checkpoint {pid} small.img; echo \"<=$?=>\"")
     assert m.expect(r"<=(\d+)=>").group(1) == "0"
     m.expect(r"digest \w+")
     m.start("")
-    pid = start_in_background(m, "pages 100 600")
-    m.expect("filled", timeout=120)
+    pid = m.start_in_background("pages 100 600", "filled", timeout=120)
     m.start(f"checkpoint {pid} small.img; echo \"<=$?=>\"")
     assert m.expect(r"<=(\d+)=>", timeout=120).group(1) != "0", "100 MiB don't fit on this disk"
     m.wait_for_prompt()

@@ -1,6 +1,7 @@
 // Takes all memory, and every page that becomes free, for some seconds; meanwhile it ends the shell that started it.
 #include <amber.h>
 #include <stdbool.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TAKERS       6
@@ -46,5 +47,8 @@ int main(void)
     kill(shell);
     while (uptime() < start + HOLD_TICKS)
         sleep_ticks(1);
+    while (wait(NULL) >= 0)
+        ;
+    write(STDOUT_FILENO, "given back\n", 11);
     return 0;
 }

@@ -46,15 +46,14 @@ def test_exit_statuses(machine):
 
 
 def test_interrupt_ends_the_foreground_only(machine):
-    machine.start("sleep 1000 &")
-    pid = machine.expect(r"\[\d+\] (\d+)\r*\n").group(1)
+    pid = machine.start_in_background("sleep 1000")
     machine.wait_for_prompt()
     machine.start("sleep 1000")
     machine.child.expect([machines.pexpect.TIMEOUT, "never"], timeout=0.5)
     machine.send("\x03")
     machine.wait_for_prompt()
     assert machine.run("echo $?").output.strip() in ("130", "0")
-    assert pid in machine.check("ps"), "the job in the background lives"
+    assert str(pid) in machine.check("ps"), "the job in the background lives"
     machine.check(f"kill {pid}")
     machine.check("wait")
 

@@ -31,6 +31,6 @@ def test_first_process_outlives_exhaustion(disk):
     """All memory is taken when the shell dies: there is another one as soon as there is memory."""
     m = machines.Machine(disk, memory=64)
     m.start("exhaust")
-    m.wait_for_prompt()
+    m.expect("given back")
     assert not re.search(r"^ +2 .* sh$", m.check("ps"), re.M), "it's still the first shell"
     m.power_off()

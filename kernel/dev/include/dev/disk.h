@@ -31,11 +31,13 @@ struct disk {
     /* Start it; a full queue holds it back. May be called in interrupt context. */
     void (*submit)(struct disk *, struct disk_request *);
     struct disk *next;
+    _Atomic bool mounted;  // a file system lives on it: nobody else may write
     _Atomic u64 reads, writes, flushes;
 };
 
 void disk_register(struct disk *d);
 struct disk *disk_find(const char *name); // NULL name: the first one; NULL if none
+struct disk *disk_number(u32 n);          // in the order of registration, from 0; NULL if there are fewer
 
 /*
  * Requests outside the disk end in -EIO. DISK_FLUSH: all writes that were done before it was submitted are durable when

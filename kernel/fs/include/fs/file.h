@@ -27,6 +27,9 @@ MUST_CHECK int pipe_create(struct file **read_end, struct file **write_end);
 MUST_CHECK int file_read(struct file *f, struct piece *pieces, u32 count, size_t *done);
 MUST_CHECK int file_write(struct file *f, const struct piece *pieces, u32 count, size_t *done);
 
+/* How many of the n bytes that a program wants to move are best given to one call of those: large ones to files, few to what waits. */
+size_t file_portion(struct file *f, size_t n, bool is_write);
+
 MUST_CHECK int file_stat(struct file *f, struct stat *st);                  // -EBADF for pipes
 MUST_CHECK int file_seek(struct file *f, s64 offset, int whence, u64 *now); // -ESPIPE, -EINVAL
 MUST_CHECK int file_sync(struct file *f);                                   // -EINVAL

@@ -1,0 +1,293 @@
+// What storage costs, measured from inside. Each run prints lines "name value unit"; bench/storage.py puts them together.
+//
+//     storage raw MINOR MIB KIB     sequential write, flush and read of disk MINOR, MIB in all, KIB a call
+//     storage file NAME MIB KIB     the same of a file, which is made anew
+//     storage read NAME KIB         read of a file
+//     storage fill NAME MIB         make a file, 512 bytes a call
+//     storage checkpoint KIB        save a process that has so much memory, once into a new file and then over it
+//     storage populate FROM TO      make the files that the next one looks at
+//     storage costs FILES           look-up, append, create and delete in a directory with so many files
+#include <amber.h>
+#include <err.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE       4096u
+#define KIB        1024u
+#define MIB        (1024u * KIB)
+#define DISK_MAJOR 2
+#define DIRECTORY  "/many"
+#define OPERATIONS 200
+#define SAMPLES    5
+
+static char *pages;  // page-aligned
+static size_t pages_size;
+
+static void pages_make(size_t size)
+{
+    size_t end = (size_t)sbrk(0);
+
+    if (sbrk((intptr_t)(-end % PAGE)) == (void *)-1 || (pages = sbrk((intptr_t)size)) == (void *)-1)
+        err(1, "memory");
+    pages_size = size;
+    for (size_t at = 0; at < size; at += 64)
+        *(uint32_t *)(pages + at) = (uint32_t)at * 2654435761u + 1;
+}
+
+static void show(const char *name, uint64_t bytes, uint64_t ns)
+{
+    printf("%s %.2f MB/s\n", name, (double)bytes * 1000 / (double)ns);
+}
+
+static int opened(const char *path, int flags)
+{
+    int fd = open(path, flags);
+
+    if (fd < 0)
+        err(1, "%s", path);
+    return fd;
+}
+
+// All of it, in calls as large as `pages`.
+static void write_all(int fd, uint64_t size)
+{
+    for (uint64_t at = 0; at < size; at += pages_size)
+        if (write(fd, pages, pages_size) != (ssize_t)pages_size)
+            err(1, "write");
+}
+
+static void read_all(int fd, uint64_t size)
+{
+    for (uint64_t at = 0; at < size; at += pages_size)
+        if (read(fd, pages, pages_size) != (ssize_t)pages_size)
+            err(1, "read");
+}
+
+static uint64_t timed_write(int fd, uint64_t size)
+{
+    uint64_t begin = clock_ns();
+
+    write_all(fd, size);
+    if (fsync(fd) < 0)
+        err(1, "fsync");
+    return clock_ns() - begin;
+}
+
+static uint64_t timed_read(int fd, uint64_t size)
+{
+    uint64_t begin = clock_ns();
+
+    read_all(fd, size);
+    return clock_ns() - begin;
+}
+
+static void requests(const char *name)
+{
+    static struct sysinfo before;
+    struct sysinfo now;
+
+    if (sysinfo(&now) < 0)
+        err(1, "sysinfo");
+    if (name)
+        printf("%s_requests %u requests\n", name,
+               (unsigned)(now.disk_reads - before.disk_reads + now.disk_writes - before.disk_writes));
+    before = now;
+}
+
+static void raw(char **args)
+{
+    uint64_t size = (uint64_t)atoi(args[1]) * MIB;
+
+    pages_make((size_t)atoi(args[2]) * KIB);
+    unlink("/raw");
+    if (mknod("/raw", DISK_MAJOR, atoi(args[0])) < 0)
+        err(1, "/raw");
+    int fd = opened("/raw", O_RDWR);
+    show("raw_write", size, timed_write(fd, size));
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        err(1, "lseek");
+    show("raw_read", size, timed_read(fd, size));
+}
+
+static void file(char **args)
+{
+    uint64_t size = (uint64_t)atoi(args[1]) * MIB;
+    struct sysinfo before, after;
+
+    pages_make((size_t)atoi(args[2]) * KIB);
+    unlink(args[0]);
+    sync();
+    sysinfo(&before);
+    int fd = opened(args[0], O_CREATE | O_RDWR);
+    requests(NULL);
+    show("file_write", size, timed_write(fd, size));
+    requests("file_write");
+    sysinfo(&after);
+    printf("file_metadata %.4f percent\n",
+           ((double)(before.disk_free - after.disk_free) * PAGE / (double)size - 1) * 100);
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        err(1, "lseek");
+    show("file_read_again", size, timed_read(fd, size));
+    requests("file_read_again");
+}
+
+static void read_file(char **args)
+{
+    struct stat st;
+
+    pages_make((size_t)atoi(args[1]) * KIB);
+    int fd = opened(args[0], O_RDONLY);
+    if (fstat(fd, &st) < 0)
+        err(1, "%s", args[0]);
+    requests(NULL);
+    show("file_read", st.size, timed_read(fd, st.size));
+    requests("file_read");
+}
+
+static void fill(char **args)
+{
+    int fd = opened(args[0], O_CREATE | O_TRUNC | O_WRONLY);
+
+    pages_make(512);
+    write_all(fd, (uint64_t)atoi(args[1]) * MIB);
+}
+
+static void checkpoints(char **args)
+{
+    size_t size = (size_t)atoi(args[0]) * KIB;
+    struct stat st;
+
+    pages_make(size);
+    unlink("/bench.ckpt");
+    sync();
+    for (int k = 0; k <= SAMPLES; k++) {
+        uint64_t begin = clock_ns();
+        if (checkpoint(getpid(), "/bench.ckpt") < 0)
+            err(1, "checkpoint");
+        show(k ? "checkpoint" : "checkpoint_new", size, clock_ns() - begin);
+    }
+    int fd = opened("/bench.ckpt", O_RDONLY);
+    if (fstat(fd, &st) < 0)
+        err(1, "bench.ckpt");
+    printf("image_size %u bytes\n", (unsigned)st.size);
+}
+
+static const char *name_of(const char *prefix, int n)
+{
+    static char name[16];
+
+    snprintf(name, sizeof(name), "%s%d", prefix, n);
+    return name;
+}
+
+static void create(const char *name)
+{
+    close(opened(name, O_CREATE | O_WRONLY));
+}
+
+static void enter_directory(void)
+{
+    (void)mkdir(DIRECTORY);
+    if (chdir(DIRECTORY) < 0)
+        err(1, DIRECTORY);
+}
+
+static void populate(char **args)
+{
+    enter_directory();
+    for (int n = atoi(args[0]); n < atoi(args[1]); n++)
+        create(name_of("f", n));
+    sync();
+}
+
+static uint32_t state = 1;
+
+static int any_of(int files)
+{
+    state = state * 1664525 + 1013904223;
+    return (int)((uint64_t)(state >> 4) * (uint32_t)files >> 28);
+}
+
+static void look_up(int files, int k)
+{
+    close(opened(name_of("f", any_of(files)), O_RDONLY));
+}
+
+static void look_up_missing(int files, int k)
+{
+    if (open(name_of("g", k), O_RDONLY) >= 0)
+        errx(1, "there is a file that was never made");
+}
+
+static void append(int files, int k)
+{
+    int fd = opened(name_of("f", any_of(files)), O_WRONLY | O_APPEND);
+
+    if (write(fd, "one line of text\n", 17) != 17)
+        err(1, "write");
+    close(fd);
+}
+
+static void create_new(int files, int k)
+{
+    create(name_of("n", k));
+}
+
+static void delete_new(int files, int k)
+{
+    if (unlink(name_of("n", k)) < 0)
+        err(1, "unlink");
+}
+
+static void each(const char *name, void (*operation)(int files, int k), int files)
+{
+    uint64_t begin = clock_ns();
+
+    for (int k = 0; k < OPERATIONS; k++)
+        operation(files, k);
+    printf("%s %.2f us\n", name, (double)(clock_ns() - begin) / OPERATIONS / 1000);
+    sync();
+}
+
+static void costs(char **args)
+{
+    int files = atoi(args[0]);
+    struct sysinfo info;
+
+    enter_directory();
+    look_up(files, 0);
+    for (int k = 0; k < SAMPLES; k++) {
+        each("look_up", look_up, files);
+        each("look_up_missing", look_up_missing, files);
+        each("append", append, files);
+        each("create", create_new, files);
+        each("delete", delete_new, files);
+    }
+    sysinfo(&info);
+    printf("cached %u blocks\n", (unsigned)info.frames_cache);
+}
+
+static const struct mode {
+    const char *name;
+    int args;
+    void (*run)(char **args);
+} modes[] = {
+    {"raw", 3, raw},       {"file", 3, file},          {"read", 2, read_file},    {"fill", 2, fill},
+    {"costs", 1, costs},   {"checkpoint", 1, checkpoints}, {"populate", 2, populate},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t n = 0; n < sizeof(modes) / sizeof(modes[0]); n++) {
+        if (argc == 2 + modes[n].args && strcmp(argv[1], modes[n].name) == 0) {
+            modes[n].run(argv + 2);
+            return 0;
+        }
+    }
+    errx(2, "see the head of bench/storage.c");
+}

@@ -1,0 +1,86 @@
+"""A machine whose disk's writes are recorded, and what is expected of the disk whenever the power fails."""
+import os
+import random
+import struct
+import subprocess
+import tempfile
+
+import machine as machines
+
+STATES = os.path.join(machines.HOST, "tests/crash/states")
+TRIED = int(os.environ.get("AMBER_STATES", "1200"))
+PROGRAMS = ("sh", "init", "ls", "sync", "rm", "mkdir", "mv", "touch", "checkpoint", "restore", "kill", "poweroff", "sleep", "echo", "df")
+
+
+def workspace():
+    """A folder in memory, if there is such a thing: many small writes are made there."""
+    return tempfile.TemporaryDirectory(prefix="amber-crash-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+
+
+def crash_program(name):
+    return os.path.join(machines.PROGRAMS, "tests/crash", name)
+
+
+def small_disk(path, size):
+    """A disk with only what the scenarios need, so that looking at all of it is quick."""
+    programs = [os.path.join(machines.PROGRAMS, "user/bin", p) for p in PROGRAMS]
+    machines.run_tool("mkfs", "-f", "-s", size, path, *programs, crash_program("storm"), crash_program("holder"))
+    return path
+
+
+class Recorder:
+    """Boots a disk, records all that is written to it, and has all the states checked that a crash may leave."""
+
+    def __init__(self, folder, size="16M", cpus=2, memory=128):
+        self.folder = folder
+        self.first = small_disk(os.path.join(folder, "first.img"), size)
+        self.disk = machines.copy_disk(self.first, os.path.join(folder, "disk.img"))
+        self.log = os.path.join(folder, "log")
+        self.expected = []
+        open(self.log, "wb").close()
+        drive = ("driver=blklogwrites,node-name=d0,log-super-update-interval=1,"
+                 f"file.driver=file,file.filename={self.disk},file.cache.no-flush=on,"
+                 f"log.driver=file,log.filename={self.log},log.cache.no-flush=on")
+        self.machine = machines.Machine(None, cpus=cpus, memory=memory,
+                                        extra=["-blockdev", drive, "-device", "virtio-blk-pci,drive=d0"])
+
+    def entries(self):
+        """How many writes and flushes there were. The log's head counts an entry before the machine learns that it's done."""
+        with open(self.log, "rb") as log:
+            return struct.unpack_from("<Q", log.read(32), 16)[0]
+
+    def run(self, *commands):
+        """Run commands, all at the same time."""
+        for command in commands[:-1]:
+            self.machine.check(command + " &")
+        output = self.machine.check(commands[-1], timeout=120)
+        for _ in commands[:-1]:
+            self.machine.check("wait", timeout=120)
+        return output
+
+    def expect(self, what, path, value="", now=True):
+        """From now on this is so; returns the expectation, for until_now()."""
+        expectation = [self.entries(), 0, what, path, value]
+        self.expected.append(expectation)
+        return expectation
+
+    def until_now(self, *expectations):
+        """What comes next may change it."""
+        for e in expectations:
+            e[1] = self.entries()
+
+    def check_states(self, seed, keep=0):
+        """Try states after the power has failed; returns the paths of those that were kept."""
+        self.machine.kill()
+        expectations = os.path.join(self.folder, "expectations")
+        with open(expectations, "w", encoding="utf-8") as out:
+            out.writelines(" ".join(map(str, e)) + "\n" for e in self.expected)
+        parts = os.cpu_count() or 1
+        runs = [subprocess.Popen([STATES, "-s", str(seed), "-n", str(TRIED), "-p", f"{part}/{parts}",
+                                  *(["-k", str(keep), "-d", self.folder] if keep and part == 0 else []),
+                                  self.first, self.log, expectations], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                for part in range(parts)]
+        outputs = [run.communicate()[0] for run in runs]
+        print(*("  " + output.splitlines()[-1] for output in outputs), sep="\n")
+        assert not any(run.returncode for run in runs), "\n".join(outputs)[-6000:]
+        return [os.path.join(self.folder, f) for f in sorted(os.listdir(self.folder)) if f.startswith("state-")]
