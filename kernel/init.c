@@ -14,6 +14,7 @@
 #include <mm/kmalloc.h>
 #include <proc/proc.h>
 #include <sched/thread.h>
+#include <uapi/errno.h>
 
 #define STATUS_NO_ROOT 2  // of the machine, when there is nothing to run
 
@@ -45,10 +46,12 @@ static void start_programs(void *unused)
 static void boot_thread_start(void)
 {
     static struct thread thread;
-    void *stack = frame_data(frames_alloc(1));
+    struct frame *stack = frames_alloc(1);
 
     _Static_assert(KERNEL_STACK_SIZE == 2 * PAGE_SIZE, "two frames are one stack");
-    thread_init(&thread, "boot", stack, start_programs, NULL);
+    if (!stack)
+        give_up("cannot start", "the boot", -ENOMEM, "give the machine more memory: -m 64");
+    thread_init(&thread, "boot", frame_data(stack), start_programs, NULL);
     thread_start(&thread);
 }
 

@@ -38,7 +38,7 @@ static bool continues(struct io_stream *io, u64 block)
     if (!io->filling)
         return false;
     struct disk_request *r = &slot_at(io, io->used - 1)->request;
-    return r->block + r->count == block && r->count < DISK_MAX_BLOCKS;
+    return r->block + r->count == block && r->count < IO_BLOCKS;
 }
 
 void io_add(struct io_stream *io, u64 block, struct frame *frame)

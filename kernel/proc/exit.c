@@ -6,8 +6,6 @@
 #include <uapi/errno.h>
 #include <uapi/wait.h>
 
-#define INIT_PID 1
-
 // Without the first process nobody takes orphans or starts a shell: there is nothing left to do for the machine.
 _Noreturn static void init_ended(int status)
 {

@@ -93,7 +93,11 @@ void upcall_violation(struct uregs *regs, int reason, const char *what, uaddr_t 
 
     printk("pid %d %s: %s at 0x%lx, pc 0x%lx\n", self->pid, proc_name(self), what, (unsigned long)address,
            (unsigned long)uregs_pc(regs));
-    proc_mark_killed(self, reason);
+    // With the first process the machine would end, so that one waits for memory; then its access is tried again.
+    if (self->pid == INIT_PID && reason == SIGKILL)
+        (void)!thread_sleep_until(time_ns() + NS_PER_SECOND);
+    else
+        proc_mark_killed(self, reason);
 }
 
 void upcall_user_return(struct uregs *regs)

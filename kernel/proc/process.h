@@ -7,6 +7,8 @@
 
 #include <proc/proc.h>
 
+#define INIT_PID 1  // of the first process, without which the machine ends
+
 // Guards the table of processes and who is whose parent, child and zombie. Spinning, since ^C comes in an interrupt.
 extern struct spinlock family_lock;
 

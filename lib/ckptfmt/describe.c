@@ -1,11 +1,14 @@
 // An image's records in words: what the guest's ckptinfo and the host's ckpt show.
 
 #include <base/byteorder.h>
+#include <base/calendar.h>
 #include <base/format.h>
 #include <base/string.h>
 #include <ckptfmt/ckptfmt.h>
 
-#define NS_PER_MS 1000000u
+#define NS_PER_US     1000u
+#define NS_PER_MS     1000000u
+#define NS_PER_SECOND 1000000000u
 
 struct listing {
     void (*put)(void *arg, const char *bytes, size_t n);
@@ -28,13 +31,21 @@ static void say_seconds(const struct listing *l, const char *what, u64 ns)
     say(l, "%s%llu.%03u s", what, (unsigned long long)(ms / 1000), (unsigned)(ms % 1000));
 }
 
+static void say_date(const struct listing *l, u64 wall_ns)
+{
+    struct calendar c;
+
+    calendar_from_seconds(wall_ns / NS_PER_SECOND, &c);
+    say(l, "%04u-%02u-%02u %02u:%02u:%02u UTC", c.year, c.month, c.day, c.hour, c.minute, c.second);
+}
+
 static void say_epoch(const struct listing *l, const struct ckpt_reader *r, const struct ckpt_epoch *e)
 {
-    say(l, "epoch %llu: %s", (unsigned long long)e->epoch, r->machine->name);
-    say_seconds(l, ", saved ", e->wall_ns);
-    say_seconds(l, " after 1970, uptime ", e->uptime_ns);
-    say_seconds(l, ", pause ", e->pause_ns);
-    say(l, "\n    %llu pages written, %llu blocks with their nodes\n", (unsigned long long)e->pages_written,
+    say(l, "epoch %llu: %s, saved ", (unsigned long long)e->epoch, r->machine->name);
+    say_date(l, e->wall_ns);
+    say_seconds(l, ", uptime ", e->uptime_ns);
+    say(l, ", pause %llu us\n", (unsigned long long)(e->pause_ns / NS_PER_US));
+    say(l, "    %llu pages written, %llu blocks with their nodes\n", (unsigned long long)e->pages_written,
         (unsigned long long)e->blocks_written);
 }
 

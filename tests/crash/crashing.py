@@ -1,6 +1,5 @@
 """A machine whose disk's writes are recorded, and what is expected of the disk whenever the power fails."""
 import os
-import random
 import struct
 import subprocess
 import tempfile
@@ -50,12 +49,9 @@ class Recorder:
             return struct.unpack_from("<Q", log.read(32), 16)[0]
 
     def run(self, *commands):
-        """Run commands, all at the same time."""
-        for command in commands[:-1]:
-            self.machine.check(command + " &")
-        output = self.machine.check(commands[-1], timeout=120)
-        for _ in commands[:-1]:
-            self.machine.check("wait", timeout=120)
+        """Run commands, all at the same time, and wait for them."""
+        output = self.machine.check(" & ".join(commands) + (" & wait" if len(commands) > 1 else ""), timeout=120)
+        assert "storm:" not in output, output
         return output
 
     def expect(self, what, path, value="", now=True):
@@ -69,14 +65,14 @@ class Recorder:
         for e in expectations:
             e[1] = self.entries()
 
-    def check_states(self, seed, keep=0):
+    def check_states(self, seed, keep=0, options=()):
         """Try states after the power has failed; returns the paths of those that were kept."""
         self.machine.kill()
         expectations = os.path.join(self.folder, "expectations")
         with open(expectations, "w", encoding="utf-8") as out:
             out.writelines(" ".join(map(str, e)) + "\n" for e in self.expected)
         parts = os.cpu_count() or 1
-        runs = [subprocess.Popen([STATES, "-s", str(seed), "-n", str(TRIED), "-p", f"{part}/{parts}",
+        runs = [subprocess.Popen([STATES, "-s", str(seed), "-n", str(TRIED), "-p", f"{part}/{parts}", *options,
                                   *(["-k", str(keep), "-d", self.folder] if keep and part == 0 else []),
                                   self.first, self.log, expectations], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                 for part in range(parts)]

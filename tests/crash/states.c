@@ -29,12 +29,13 @@
 #define REPAIR_EVERY 8
 
 static const char usage_text[] =
-    "usage: states [-s SEED] [-n STATES] [-p PART/PARTS] [-k KEEP -d FOLDER] DISK LOG EXPECTATIONS\n"
+    "usage: states [-t] [-s SEED] [-n STATES] [-p PART/PARTS] [-k KEEP -d FOLDER] DISK LOG EXPECTATIONS\n"
     "Check the states in which a crash may leave the disk, whose beginning is DISK.\n"
     "\n"
     "  -n STATES      about so many between flushes, besides one at each flush (1000)\n"
-    "  -p PART/PARTS  only the windows of this part, 0 to PARTS - 1\n"
-    "  -k KEEP        keep so many states, evenly spread, as FOLDER/state-ENTRIES.img\n";
+    "  -p PART/PARTS  only the states of this part, 0 to PARTS - 1\n"
+    "  -k KEEP        keep so many states, evenly spread, as FOLDER/state-ENTRIES.img\n"
+    "  -t             writes of the journal's head may be torn, too\n";
 
 struct write {
     u64 sector, count;  // count 0: a flush
@@ -55,9 +56,12 @@ struct sweep {
     int fd;
     char path[64];
     size_t size;
-    u64 random;
+    u64 seed, random;
     u64 budget;
     u32 part, parts;
+    u64 turn;        // counts the states of all parts
+    u64 head_sector; // where the journal's head is
+    bool tear_head;
     u64 states, repaired, bad;
     u64 keep, kept;
     const char *folder;
@@ -148,17 +152,22 @@ static void apply(u8 *disk, const struct write *w)
     apply_sectors(disk, w, 0, w->count);
 }
 
+enum tear { FIRST, LAST, SCATTERED, WHOLE };
+
 // Some of its sectors: the first ones, the last ones, or here and there.
 static void apply_torn(struct sweep *s, const struct write *w)
 {
     u64 cut = random_below(s, w->count + 1);
 
-    switch (random_below(s, 3)) {
-    case 0:
+    switch (w->sector == s->head_sector && !s->tear_head ? WHOLE : random_below(s, WHOLE)) {
+    case FIRST:
         apply_sectors(s->state, w, 0, cut);
         break;
-    case 1:
+    case LAST:
         apply_sectors(s->state, w, cut, w->count - cut);
+        break;
+    case WHOLE:
+        apply(s->state, w);
         break;
     default:
         for (u64 k = 0; k < w->count; k++)
@@ -300,12 +309,17 @@ static void window(struct sweep *s, size_t from, size_t to)
     if (n == 1)
         samples = MIN(samples, 3);  // there is not more to tear
     for (u64 k = 0; k < samples; k++) {
+        s->random = s->seed * 6364136223846793005ull + s->turn * 1442695040888963407ull + 1;
+        if (s->turn++ % s->parts != s->part)
+            continue;
         enum kind kind = n == 1 ? TORN : (enum kind)(k % KINDS);
         size_t crash = from + 1 + random_below(s, n);
         build(s, kind, from, crash);
         check(s, kind_names[kind], from, crash);
         revert(s, from, crash);
     }
+    if (s->turn++ % s->parts != s->part)
+        return;
     build(s, PREFIX, from, to);
     check(s, "all writes", from, to);
 }
@@ -321,7 +335,6 @@ static void advance(struct sweep *s, size_t from, size_t to)
 static void sweep_all(struct sweep *s)
 {
     size_t from = 0;
-    u32 windows = 0;
 
     for (size_t to = 0; to <= s->log.count; to++) {
         if (to < s->log.count && s->log.writes[to].count)
@@ -329,10 +342,7 @@ static void sweep_all(struct sweep *s)
         for (size_t k = from; k <= to; k++)
             if (contents_wants(s->contents, k))
                 learn(s, from, k);
-        if (windows++ % s->parts == s->part) {
-            s->random = s->random * 6364136223846793005ull + 1442695040888963407ull + windows;
-            window(s, from, to);
-        }
+        window(s, from, to);
         advance(s, from, to);
         if (s->keep && s->kept < s->keep && to * s->keep >= s->log.count * s->kept + s->log.count / 2)
             keep_state(s, to);
@@ -361,15 +371,17 @@ static bool options_read(struct sweep *s, int argc, char **argv)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "s:n:p:k:d:")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:p:k:d:t")) != -1) {
         if (c == 's')
-            s->random = strtoull(optarg, NULL, 10) * 2 + 1;
+            s->seed = strtoull(optarg, NULL, 10);
         else if (c == 'n')
             s->budget = strtoull(optarg, NULL, 10);
         else if (c == 'k')
             s->keep = strtoull(optarg, NULL, 10);
         else if (c == 'd')
             s->folder = optarg;
+        else if (c == 't')
+            s->tear_head = true;
         else if (c != 'p' || sscanf(optarg, "%u/%u", &s->part, &s->parts) != 2 || s->part >= s->parts)
             return false;
     }
@@ -378,7 +390,7 @@ static bool options_read(struct sweep *s, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static struct sweep s = {.random = 1, .budget = 1000, .parts = 1};
+    static struct sweep s = {.seed = 1, .budget = 1000, .parts = 1};
     struct image img;
 
     if (!options_read(&s, argc, argv)) {
@@ -390,6 +402,7 @@ int main(int argc, char **argv)
     if (!s.log.total || !image_open_to_read(&img, s.path))
         give_up("%s: nothing was written", argv[optind + 1]);
     s.contents = contents_create(&img, argv[optind + 2]);
+    s.head_sector = img.super.journal_start * (FS_BLOCK_SIZE / SECTOR);
     image_close(&img);
     sweep_all(&s);
     printf("%" PRIu64 " states of %" PRIu64 " writes and %" PRIu64 " flushes, %" PRIu64 " repaired and checked again: %" PRIu64 " bad\n",

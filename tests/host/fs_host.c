@@ -556,7 +556,9 @@ void *frame_data(struct frame *f)
 
 struct frame *frame_of(void *data)
 {
-    return &frames[((u8 *)data - arena) / PAGE_SIZE];
+    u8 *at = data;
+
+    return at >= arena && at < arena + (size_t)frame_count * PAGE_SIZE ? &frames[(at - arena) / PAGE_SIZE] : NULL;
 }
 
 void frame_copy(struct frame *to, struct frame *from)

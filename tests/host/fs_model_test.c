@@ -342,6 +342,55 @@ static void do_frames(void)
         frame_put(frames[k]);
 }
 
+// Bytes in the way a program's memory comes: page frames, of which the first and the last may be partial.
+static void do_paged(void)
+{
+    struct frame *frames[FRAMES];
+    struct piece pieces[FRAMES];
+    struct inode *i;
+    struct node *n = random_open(&i);
+    u32 count = 2 + host_random(FRAMES - 2), skip = host_random(2) ? host_random(4096) : 0;
+    u64 at = host_random(FILE_MAX - FRAMES * 4096);
+    bool writes = host_random(2);
+    size_t done, sum = 0;
+
+    if (!n)
+        return;
+    if (host_random(4))
+        at = ROUND_DOWN(at, 4096) + skip;
+    for (u32 k = 0; k < count; k++) {
+        frames[k] = frame_alloc();
+        CHECK(frames[k]);
+        fill_random(frame_data(frames[k]), 4096);
+        pieces[k] = (struct piece){frame_data(frames[k]), 4096};
+    }
+    pieces[0].data = (u8 *)pieces[0].data + skip;
+    pieces[0].size -= skip;
+    if (host_random(2))
+        pieces[count - 1].size = 1 + host_random(4095);
+    for (u32 k = 0; k < count; k++)
+        sum += pieces[k].size;
+    if (writes) {
+        CHECK_OK(inode_write(i, at, pieces, count, &done));
+        CHECK(done == sum);
+        n->size = MAX(n->size, at + sum);
+    } else {
+        CHECK_OK(inode_read(i, at, pieces, count, &done));
+        CHECK(done == (at < n->size ? MIN(sum, n->size - at) : 0));
+    }
+    size_t moved = 0;
+    for (u32 k = 0; k < count && moved < done; k++) {
+        size_t part = MIN(pieces[k].size, done - moved);
+        if (writes)
+            memcpy(n->data + at + moved, pieces[k].data, part);
+        else
+            CHECK(memcmp(n->data + at + moved, pieces[k].data, part) == 0);
+        moved += part;
+    }
+    for (u32 k = 0; k < count; k++)
+        frame_put(frames[k]);
+}
+
 static void do_truncate(void)
 {
     struct inode *i;
@@ -560,7 +609,7 @@ static void body(void *arg)
         void (*run)(void);
         u32 weight;
     } kinds[] = {
-        {do_create, 12}, {do_close, 6},  {do_write, 20}, {do_read, 10},   {do_frames, 8},  {do_truncate, 5}, {do_preallocate, 2},
+        {do_create, 12}, {do_close, 6},  {do_write, 20}, {do_read, 10},   {do_frames, 8}, {do_paged, 8},  {do_truncate, 5}, {do_preallocate, 2},
         {do_sync, 2},    {do_mkdir, 6},  {do_mknod, 1},  {do_unlink, 10}, {do_link, 5},    {do_rename, 10},  {do_publish, 2},
     };
     u32 total = 0;

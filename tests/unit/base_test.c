@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <base/byteorder.h>
+#include <base/calendar.h>
 #include <base/crc32c.h>
 #include <base/format.h>
 #include <base/list.h>
@@ -14,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 // The freestanding functions, under the names that base_string.c and base_div64.c give them.
 void *base_memcpy(void *to, const void *from, size_t n);
@@ -403,6 +405,24 @@ static void division_agrees_with_the_hosts(void **state)
     }
 }
 
+static void calendar_agrees_with_the_hosts(void **state)
+{
+    (void)state;
+    for (u64 seconds = 0; seconds < 20000000000ull; seconds += 1234567) {
+        struct calendar c;
+        struct tm tm;
+        time_t t = (time_t)seconds;
+        calendar_from_seconds(seconds, &c);
+        assert_non_null(gmtime_r(&t, &tm));
+        assert_int_equal(c.year, tm.tm_year + 1900);
+        assert_int_equal(c.month, tm.tm_mon + 1);
+        assert_int_equal(c.day, tm.tm_mday);
+        assert_int_equal(c.hour * 3600 + c.minute * 60 + c.second, tm.tm_hour * 3600 + tm.tm_min * 60 + tm.tm_sec);
+        assert_int_equal(c.weekday, tm.tm_wday);
+        assert_int_equal(c.day_of_year, tm.tm_yday);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +447,7 @@ int main(void)
         cmocka_unit_test(list_for_each_safe_lets_the_body_unlink),
         cmocka_unit_test(little_endian_fields_round_trip_at_any_address),
         cmocka_unit_test(division_agrees_with_the_hosts),
+        cmocka_unit_test(calendar_agrees_with_the_hosts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

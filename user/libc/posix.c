@@ -1,5 +1,6 @@
 // POSIX's calls where they are not the kernel's own.
 #include <amber.h>
+#include <base/calendar.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -150,36 +151,22 @@ time_t time(time_t *seconds)
     return now;
 }
 
-static int is_leap(int year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
+// Times before 1970 are taken for its beginning.
 struct tm *gmtime_r(const time_t *seconds, struct tm *tm)
 {
-    static const int month_days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    int64_t days = *seconds / 86400;
-    int rest = (int)(*seconds % 86400);
-    int year = 1970, month = 0;
+    struct calendar c;
 
-    if (rest < 0) {
-        rest += 86400;
-        days--;
-    }
-    tm->tm_wday = (int)(((days + 4) % 7 + 7) % 7);  // 1970 began with a Thursday
-    for (; days < 0; days += 365 + is_leap(year))
-        year--;
-    for (; days >= 365 + is_leap(year); year++)
-        days -= 365 + is_leap(year);
-    tm->tm_yday = (int)days;
-    for (int length; days >= (length = month_days[month] + (month == 1 && is_leap(year))); month++)
-        days -= length;
-    tm->tm_sec = rest % 60;
-    tm->tm_min = rest / 60 % 60;
-    tm->tm_hour = rest / 3600;
-    tm->tm_mday = (int)days + 1;
-    tm->tm_mon = month;
-    tm->tm_year = year - 1900;
+    calendar_from_seconds(*seconds > 0 ? (uint64_t)*seconds : 0, &c);
+    *tm = (struct tm){
+        .tm_sec = (int)c.second,
+        .tm_min = (int)c.minute,
+        .tm_hour = (int)c.hour,
+        .tm_mday = (int)c.day,
+        .tm_mon = (int)c.month - 1,
+        .tm_year = (int)c.year - 1900,
+        .tm_wday = (int)c.weekday,
+        .tm_yday = (int)c.day_of_year,
+    };
     return tm;
 }
 

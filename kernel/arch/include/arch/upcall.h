@@ -15,8 +15,8 @@ void upcall_syscall(struct uregs *regs);
  */
 int upcall_fault(uaddr_t address, enum fault_access access, bool from_user);
 
-/* The process did what it must not (or upcall_fault failed): reason is a SIG* of uapi/wait.h. Marks it for its end.
- * (proc) */
+/* The process did what it must not (or upcall_fault failed): reason is a SIG* of uapi/wait.h. Marks it for its end,
+ * or the access is to be tried again. (proc) */
 void upcall_violation(struct uregs *regs, int reason, const char *what, uaddr_t address);
 
 /* The last step before every return to user mode, after syscall, fault or interrupt; interrupts on: ends the process,
