@@ -1,6 +1,6 @@
 # Crashes of the real kernel (tests/crash): guest programs that make work for the disk, and a host program that looks at what is left.
 
-CRASH_PROGRAMS := $(patsubst %.c,$(U)/%,tests/crash/storm.c tests/crash/holder.c)
+CRASH_PROGRAMS := $(patsubst %.c,$(U)/%,tests/crash/storm.c tests/crash/holder.c tests/crash/repeat.c)
 CRASH_TOOL     := $(H)/tests/crash/states
 CRASH_SOURCES  := tests/crash/states.c tests/crash/contents.c $(wildcard tools/fsck/*.c)
 CRASH_CFLAGS   := $(HOST_CFLAGS) $(HOST_DEFINES) $(HOST_INCLUDE)

@@ -345,14 +345,21 @@ void buf_dirty(struct buffer *b, u64 ino)
     spin_unlock(&cache_lock);
 }
 
-// Make the block unknown, and free it when nobody holds it. One that the journal took stays until the journal finds that it isn't dirty.
+// Dirty, and taken by the journal, which has not begun to write it: its data belongs to the committing transaction.
+static bool is_taken(const struct buffer *b) REQUIRES(cache_lock)
+{
+    return (b->flags & (BUF_DIRTY | BUF_WRITING)) == BUF_DIRTY && b->round != dirty_round;
+}
+
+// Make the block unknown, and free it when nobody holds it. One that the journal took is written all the same: the committing transaction
+// makes it reachable, and it's the running one that frees it.
 static void forget(struct buffer *b) REQUIRES(cache_lock)
 {
     pin(b);
     hash_remove(b);
-    if (b->flags & BUF_DIRTY) {
+    if ((b->flags & BUF_DIRTY) && !is_taken(b)) {
         clear_dirty(b);
-        if (!(b->flags & BUF_WRITING) && b->round == dirty_round) {
+        if (!(b->flags & BUF_WRITING)) {
             list_remove(&b->link);
             unpin(b);
         }
@@ -375,7 +382,7 @@ void buf_bypass(u64 block)
 
     spin_lock(&cache_lock);
     while ((b = find(block))) {
-        if (!(b->flags & (BUF_WRITING | BUF_READING))) {
+        if (!(b->flags & (BUF_WRITING | BUF_READING)) && !is_taken(b)) {
             forget(b);
             break;
         }

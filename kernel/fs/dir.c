@@ -31,7 +31,8 @@ struct dir_index {
     u32 used, dropped;      // entries
     u32 free_slots;         // slots that are free
     u32 known;              // of which so many are
-    u32 free[FREE_KNOWN];   // here
+    u32 free[FREE_KNOWN];   // here,
+    u32 free_from;          // and the others not before this one
 };
 
 static u64 slot_count(const struct inode *dir)
@@ -48,14 +49,15 @@ static u8 *slot_bytes(struct buffer *b, u64 slot)
 static int read_run(struct inode *dir, u64 n, struct buffer **out, u32 *run) REQUIRES(dir->lock)
 {
     u64 slot, left = MAX(DIV_ROUND_UP(slot_count(dir), FS_DIRENTS_PER_BLOCK), n + 1) - n;
-    int err = tree_map(dir, n, (u32)left, &slot, run);
+    int err = tree_map(dir, n, 1, &slot, run);
 
-    *out = NULL;
+    *out = !err && slot && !fs_slot_unwritten(slot) ? buf_cached(slot) : NULL;
+    if (err || *out)
+        return err;
+    // How long the run is matters only now.
+    err = tree_map(dir, n, (u32)left, &slot, run);
     if (err || !slot || fs_slot_unwritten(slot))
         return err;
-    *out = buf_cached(slot);
-    if (*out)
-        return 0;
     buf_prefetch(slot, MIN(*run, PREFETCH_MAX));
     return buf_read(slot, out);
 }
@@ -188,6 +190,7 @@ static struct dir_index *index_create(u64 entries)
         return NULL;
     }
     x->frame_count = frames;
+    x->free_from = UINT32_MAX;
     for (u32 k = 0; k < frames; k++) {
         x->frames[k] = frame_alloc_zeroed();
         if (!x->frames[k]) {
@@ -227,6 +230,8 @@ static void index_free_slot(struct dir_index *x, u32 slot)
     x->free_slots++;
     if (x->known < FREE_KNOWN)
         x->free[x->known++] = slot;
+    else
+        x->free_from = MIN(x->free_from, slot);
 }
 
 void dir_index_drop(struct inode *dir)
@@ -278,6 +283,7 @@ static void index_rebuild(struct inode *dir) REQUIRES(dir->lock)
         x->free_slots = old->free_slots;
         x->known = old->known;
         memcpy(x->free, old->free, sizeof(x->free));
+        x->free_from = old->free_from;
     }
     index_destroy(old);
     dir->index = x;
@@ -465,21 +471,22 @@ static int search_free(struct inode *dir, u64 from, u64 *slot) REQUIRES(dir->loc
     return err == -ENOENT ? 0 : err;
 }
 
-// Make more of the index's free slots known.
+// None of the index's free slots is known: look for more of them.
 static int know_free(struct inode *dir) REQUIRES(dir->lock)
 {
     struct dir_index *x = dir->index;
-    u64 slot = 2;
 
     while (x->known < MIN(x->free_slots, FREE_KNOWN)) {
-        int err = search_free(dir, slot, &slot);
+        u64 slot;
+        int err = search_free(dir, x->free_from, &slot);
         if (err)
             return err;
         if (slot >= slot_count(dir)) {
             x->free_slots = x->known;
             break;
         }
-        x->free[x->known++] = (u32)slot++;
+        x->free[x->known++] = (u32)slot;
+        x->free_from = (u32)slot + 1;
     }
     return 0;
 }

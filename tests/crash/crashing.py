@@ -50,7 +50,8 @@ class Recorder:
 
     def run(self, *commands):
         """Run commands, all at the same time, and wait for them."""
-        output = self.machine.check(" & ".join(commands) + (" & wait" if len(commands) > 1 else ""), timeout=120)
+        together = f"sh -c '{' & '.join(commands)} & wait'" if len(commands) > 1 else commands[0]
+        output = self.machine.check(together, timeout=120)
         assert "storm:" not in output, output
         return output
 

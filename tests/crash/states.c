@@ -34,7 +34,7 @@ static const char usage_text[] =
     "\n"
     "  -n STATES      about so many between flushes, besides one at each flush (1000)\n"
     "  -p PART/PARTS  only the states of this part, 0 to PARTS - 1\n"
-    "  -k KEEP        keep so many states, evenly spread, as FOLDER/state-ENTRIES.img\n"
+    "  -k KEEP        keep so many states, evenly spread, as FOLDER/state-NUMBER.img\n"
     "  -t             writes of the journal's head may be torn, too\n";
 
 struct write {
@@ -240,22 +240,21 @@ static u64 look(struct sweep *s, u64 entries, bool write, FILE *out)
     return wrong;
 }
 
-static void keep_state(struct sweep *s, u64 entries)
+static void keep_state(struct sweep *s)
 {
     char path[4096];
 
-    snprintf(path, sizeof(path), "%s/state-%" PRIu64 ".img", s->folder, entries);
+    snprintf(path, sizeof(path), "%s/state-%" PRIu64 ".img", s->folder, s->turn);
     int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0666);
     if (fd < 0 || write(fd, s->state, s->size) != (ssize_t)s->size || close(fd))
         give_up("%s: cannot be written", path);
-    s->kept++;
 }
 
 static void tell(struct sweep *s, const char *kind, size_t from, u64 entries, const char *text)
 {
     printf("entries up to %zu are durable, crash after %" PRIu64 ": %s:\n%s", from, entries, kind, text);
     if (s->folder && s->bad <= BAD_SHOWN)
-        keep_state(s, entries);
+        keep_state(s);
 }
 
 /* Check the state, and leave it as it was. The crash came after `entries`, of which the window began with `from`. */
@@ -266,6 +265,10 @@ static void check(struct sweep *s, const char *kind, size_t from, u64 entries)
     size_t size;
     FILE *out = open_memstream(&text, &size);
 
+    if (s->kept < s->keep && s->turn * s->keep >= (s->kept + 1) * s->budget) {
+        keep_state(s);
+        s->kept++;
+    }
     u64 wrong = look(s, entries, false, out);
     if (!wrong && repair) {
         wrong = look(s, entries, true, out);
@@ -344,8 +347,6 @@ static void sweep_all(struct sweep *s)
                 learn(s, from, k);
         window(s, from, to);
         advance(s, from, to);
-        if (s->keep && s->kept < s->keep && to * s->keep >= s->log.count * s->kept + s->log.count / 2)
-            keep_state(s, to);
         from = to + 1;
     }
 }

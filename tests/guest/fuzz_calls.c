@@ -1,6 +1,7 @@
 // Calls the kernel with arguments that no program would use: random ones, and those at the edges.
 //
-//     fuzz_calls SEED SECONDS     several processes at a time, each with a seed of its own, killed and replaced all the time
+//     fuzz_calls SEED SECONDS     several processes at a time, each with a seed of its own, killed and replaced all the
+//     time
 //
 // Whatever the calls do to their process, the kernel lives on and nothing is left behind. What a call may not be given
 // is what would harm the test itself: the machine's switch, and the console's settings.
@@ -14,10 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORKERS       6
-#define CALLS         3000
-#define FOLDER        "/fuzz"
-#define LIFE_TICKS    30
+#define WORKERS      6
+#define CALLS        3000
+#define FOLDER       "/fuzz"
+#define LIFE_TICKS   30
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -33,13 +34,29 @@ static uint32_t draw(uint32_t n)
 
 static char buffer[3 * 4096];
 static char *arguments[40];
-static const char *const paths[] = { "a",  "b",    "d",   "d/a",       "d/../a", "",    ".", "..", "/", "averyveryverylongname",
-                                     "/x", "/fuzz", "image", "/true", "/fuzz/image", "d/b", "//a//" };
+static const char *const paths[] = { "a",
+                                     "b",
+                                     "d",
+                                     "d/a",
+                                     "d/../a",
+                                     "",
+                                     ".",
+                                     "..",
+                                     "/",
+                                     "/fuzz",
+                                     "/x",
+                                     "image",
+                                     "/true",
+                                     "/fuzz/image",
+                                     "d/b",
+                                     "//a//",
+                                     "averyveryverylongname" };
 
 static uint32_t number(void)
 {
-    static const uint32_t edges[] = { 0,          1,          2,          3,          16,         4095,       4096,      4097,       65536,
-                                      0x00400000, 0x7fffffff, 0x80000000, 0x80000001, 0xfffff000, 0xfffffffc, 0xffffffff, 0x7ffff000, 0x7fffeffc };
+    static const uint32_t edges[] = { 0,          1,          2,          3,          16,         4095,
+                                      4096,       4097,       65536,      0x00400000, 0x7fffffff, 0x80000000,
+                                      0x80000001, 0xfffff000, 0xfffffffc, 0xffffffff, 0x7ffff000, 0x7fffeffc };
 
     switch (draw(4)) {
     case 0:

@@ -60,7 +60,8 @@ static void numbers_are_xv6s(void)
     int fd = open("/", O_RDONLY);
 
     CHECK((int)raw_call(SYS_getpid, 0, 0, 0).eax == getpid(), "11 is getpid");
-    CHECK((int)raw_call(SYS_fstat, (uintptr_t)fd, (uintptr_t)&st, 0).eax == 0 && st.type == 1, "8 is fstat, 1 a directory");
+    CHECK((int)raw_call(SYS_fstat, (uintptr_t)fd, (uintptr_t)&st, 0).eax == 0 && st.type == 1,
+          "8 is fstat, 1 a directory");
     CHECK((int)raw_call(SYS_dup, (uintptr_t)fd, 0, 0).eax == fd + 1, "10 is dup");
     CHECK((int)raw_call(SYS_close, (uintptr_t)fd + 1, 0, 0).eax == 0, "21 is close");
     CHECK(raw_call(SYS_sbrk, 0, 0, 0).eax == (uint32_t)sbrk(0), "12 is sbrk");
@@ -92,7 +93,8 @@ static void stat_has_nothing_in_its_holes(void)
     memset(bytes, 0xaa, sizeof(bytes));
     CHECK(open("/a/path/that/leads/through/much/of/the/kernel", O_RDONLY) < 0, "open");
     CHECK((int)raw_call(SYS_fstat, (uintptr_t)fd, (uintptr_t)bytes, 0).eax == 0, "fstat");
-    CHECK(!bytes[2] && !bytes[3] && !bytes[14] && !bytes[15], "%02x%02x %02x%02x", bytes[2], bytes[3], bytes[14], bytes[15]);
+    CHECK(!bytes[2] && !bytes[3] && !bytes[14] && !bytes[15], "%02x%02x %02x%02x", bytes[2], bytes[3], bytes[14],
+          bytes[15]);
 }
 
 static void directory_reads_as_16_byte_entries(void)
@@ -114,22 +116,25 @@ static void directory_reads_as_16_byte_entries(void)
 
 static void call_with_any_stack_pointer_is_harmless(void)
 {
-    // 0 to 1100 KiB, and the borders of the process and of the kernel. A call that finds no arguments fails; it harms nobody.
+    // 0 to 1100 KiB, and the borders of the process and of the kernel. A call that finds no arguments fails; it harms
+    // nobody.
     for (uintptr_t sp = 0; sp <= 1100 * 1024; sp += 4096) {
         CHECK(raw_call_at(SYS_close, sp).eax == 0xffffffff || sp, "close at %#lx", (unsigned long)sp);
         raw_call_at(SYS_close, sp - 2);
     }
-    uintptr_t borders[] = { KERNEL_START - 4, KERNEL_START - 8, KERNEL_START - 1, KERNEL_START, 0x80100000u, 0xfee00000u, 0xfffffffcu, 0xffffffffu };
+    uintptr_t borders[] = { KERNEL_START - 4, KERNEL_START - 8, KERNEL_START - 1, KERNEL_START,
+                            0x80100000u,      0xfee00000u,      0xfffffffcu,      0xffffffffu };
     for (unsigned i = 0; i < 8; i++) {
         struct raw_result r = raw_call_at(SYS_read, borders[i]);
-        CHECK(r.eax == 0xffffffff && (r.edx == EFAULT || r.edx == EBADF), "sp %#lx gave %#x", (unsigned long)borders[i], r.eax);
+        CHECK(r.eax == 0xffffffff && (r.edx == EFAULT || r.edx == EBADF), "sp %#lx gave %#x", (unsigned long)borders[i],
+              r.eax);
     }
 }
 
 static void bad_path_pointers_are_errors(void)
 {
     for (uintptr_t p = 0; p <= 1100 * 1024; p += 4096)
-        CHECK((int)raw_call(SYS_link, (uintptr_t)"nosuchfile", p, 0).eax == -1, "link to %#lx", (unsigned long)p);
+        CHECK((int)raw_call(SYS_link, (uintptr_t) "nosuchfile", p, 0).eax == -1, "link to %#lx", (unsigned long)p);
     uintptr_t bad[] = { KERNEL_START, KERNEL_START - 1, 0x80100000u, 0xffffffffu, 0xfffffff0u };
     for (unsigned i = 0; i < 5; i++) {
         CHECK((int)raw_call(SYS_open, bad[i], 0, 0).eax == -1, "open %#lx", (unsigned long)bad[i]);
@@ -297,7 +302,8 @@ static void traced(void)
     pid_with_flags(FLAG_TRACE);
 }
 
-// A program's processor flags are its own: the kernel neither copies downwards, nor traps, nor returns to a nested task.
+// A program's processor flags are its own: the kernel neither copies downwards, nor traps, nor returns to a nested
+// task.
 static void flags_do_not_reach_the_kernel(void)
 {
     CHECK(pid_with_flags(FLAG_NESTED) == (uint32_t)getpid(), "nested task");
@@ -314,14 +320,17 @@ static void load_code_into_stack_segment(void)
 
 static void odd_segments(void)
 {
-    __asm__ volatile("movl $0x1b, %%eax; movl %%eax, %%es; movl %%eax, %%fs; xorl %%eax, %%eax; movl %%eax, %%gs; movl %%eax, %%fs;"
-                     "movl $11, %%eax; movl %%eax, %%ds; int $0x40" ::: "eax");
+    __asm__ volatile(
+        "movl $0x1b, %%eax; movl %%eax, %%es; movl %%eax, %%fs; xorl %%eax, %%eax; movl %%eax, %%gs; movl %%eax, %%fs;"
+        "movl $11, %%eax; movl %%eax, %%ds; int $0x40" ::
+            : "eax");
 }
 
 static void null_segments(void)
 {
     __asm__ volatile("xorl %%eax, %%eax; movl %%eax, %%es; movl %%eax, %%fs; movl %%eax, %%gs; movl %%eax, %%ds;"
-                     "movl $11, %%eax; int $0x40" ::: "eax", "edx");
+                     "movl $11, %%eax; int $0x40" ::
+                         : "eax", "edx");
 }
 
 // Whatever segments a program has loaded, the kernel works with its own.

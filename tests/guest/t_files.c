@@ -287,6 +287,95 @@ static void large_file_keeps_every_byte(void)
     CHECK(unlink("large") == 0, "unlink");
 }
 
+#define PAGE  4096
+#define LARGE (5 << 20)
+
+static char *page_aligned(size_t size)
+{
+    char *p = malloc(size + 2 * PAGE);
+
+    CHECK(p, "memory");
+    return p + (PAGE - (size_t)p % PAGE);
+}
+
+static void fill_words(char *to, size_t n, unsigned first)
+{
+    for (size_t at = 0; at + 4 <= n; at += 4)
+        memcpy(to + at, &(unsigned){ first + at * 2654435761u }, 4);
+}
+
+// Large calls go straight between the disk and the program's pages, where both are at page boundaries.
+static void large_calls_move_every_byte(void)
+{
+    static const struct { size_t skew, offset, size; } cases[] = {
+        { 0, 0, LARGE }, { 0, PAGE, 1 << 20 }, { 100, PAGE + 100, (2 << 20) + 5 }, { 1, 0, 300000 }, { 0, 7, 300000 }, { 100, 100, 70000 },
+    };
+    char *memory = page_aligned(LARGE), *expected = page_aligned(LARGE);
+    int fd = create("calls");
+
+    for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+        size_t skew = cases[k].skew, offset = cases[k].offset, size = cases[k].size;
+        fill_words(memory + skew, size, k);
+        memcpy(expected + offset, memory + skew, size);
+        CHECK(lseek(fd, (off_t)offset, SEEK_SET) == (off_t)offset, "seek");
+        CHECK(write(fd, memory + skew, size) == (ssize_t)size, "write %u", k);
+        // A little of it through the cache, too.
+        memcpy(expected + offset + 50000, "changed", 7);
+        CHECK(lseek(fd, (off_t)offset + 50000, SEEK_SET) > 0 && write(fd, "changed", 7) == 7, "small write %u", k);
+        CHECK(lseek(fd, 0, SEEK_SET) == 0, "rewind");
+        memset(memory, 0xee, LARGE);
+        CHECK(read(fd, memory, LARGE) == LARGE, "read %u", k);
+        CHECK(memcmp(memory, expected, LARGE) == 0, "contents after %u", k);
+        CHECK(lseek(fd, 333, SEEK_SET) == 333 && read(fd, memory + 333, LARGE) == LARGE - 333, "read to the end %u", k);
+        CHECK(memcmp(memory + 333, expected + 333, LARGE - 333) == 0, "contents from 333 after %u", k);
+    }
+    close(fd);
+    CHECK(unlink("calls") == 0, "unlink");
+}
+
+// A parent's pages are read into while its child shares them.
+static void large_read_leaves_a_childs_copy_alone(void)
+{
+    char *memory = page_aligned(1 << 20);
+    int fd = create("shared"), go[2];
+    char byte;
+
+    fill_words(memory, 1 << 20, 1);
+    CHECK(write(fd, memory, 1 << 20) == 1 << 20 && lseek(fd, 0, SEEK_SET) == 0 && pipe(go) == 0, "prepare");
+    memset(memory, 'p', 1 << 20);
+    pid_t pid = fork();
+    if (pid == 0) {
+        CHECK(read(go[0], &byte, 1) == 1, "wait");
+        for (size_t at = 0; at < 1 << 20; at++)
+            CHECK(memory[at] == 'p', "byte %u", (unsigned)at);
+        _exit(0);
+    }
+    CHECK(read(fd, memory, 1 << 20) == 1 << 20, "read");
+    CHECK(write(go[1], "g", 1) == 1 && wait_for(pid) == 0, "the child's copy");
+    close(fd);
+    CHECK(unlink("shared") == 0, "unlink");
+}
+
+static void disk_device_takes_whole_blocks_only(void)
+{
+    char *memory = page_aligned(4 * PAGE);
+
+    CHECK(mknod("rawdisk", 2, 0) == 0 && mknod("nodisk", 2, 77) == 0, "mknod");
+    int fd = open("rawdisk", O_RDWR), none = open("nodisk", O_RDWR);
+    CHECK(fd >= 0 && none >= 0, "open");
+    CHECK(read(fd, memory, 4 * PAGE) == 4 * PAGE, "read four blocks");
+    CHECK(lseek(fd, 0, SEEK_CUR) == 4 * PAGE, "offset");
+    CHECK(read(fd, memory, 100) == -1 && errno == EINVAL, "a part of a block");
+    CHECK(read(fd, memory + 1, PAGE) == -1 && errno == EINVAL, "a block across pages");
+    CHECK(lseek(fd, 100, SEEK_SET) == 100 && read(fd, memory, PAGE) == -1 && errno == EINVAL, "between blocks");
+    CHECK(lseek(fd, 0, SEEK_END) > 0 && read(fd, memory, PAGE) == 0, "the end");
+    CHECK(lseek(fd, 0, SEEK_SET) == 0 && write(fd, memory, PAGE) == -1 && errno == EBUSY, "the mounted disk is not written");
+    CHECK(read(none, memory, PAGE) == -1 && errno == ENODEV, "a disk that is not there");
+    close(fd);
+    close(none);
+    CHECK(unlink("rawdisk") == 0 && unlink("nodisk") == 0, "unlink");
+}
+
 static void full_disk_is_an_error_and_space_comes_back(void)
 {
     int fd = create("filler");
@@ -341,6 +430,9 @@ static const struct test tests[] = {
     TEST(access_modes_hold),
     TEST(exitwait_with_files),
     TEST(large_file_keeps_every_byte),
+    TEST(large_calls_move_every_byte),
+    TEST(large_read_leaves_a_childs_copy_alone),
+    TEST(disk_device_takes_whole_blocks_only),
     TEST(full_disk_is_an_error_and_space_comes_back),
     TEST(full_inode_table_is_an_error),
 };

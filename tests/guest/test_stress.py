@@ -34,3 +34,12 @@ def test_first_process_outlives_exhaustion(disk):
     m.expect("given back")
     assert not re.search(r"^ +2 .* sh$", m.check("ps"), re.M), "it's still the first shell"
     m.power_off()
+
+
+def test_first_process_waits_for_memory(disk):
+    """Whichever page it can't get while it starts, it tries again: the machine would end with it."""
+    for n in range(120, 180, 2):
+        m = machines.Machine(disk, args=f"fail=frame:{n}", shell=False)
+        m.child.expect([r"\$ ", machines.pexpect.EOF], timeout=60 * machines.PATIENCE)
+        assert "ended by signal" not in m.console(), m.console()
+        m.kill()

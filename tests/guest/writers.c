@@ -1,4 +1,5 @@
-// Two programs write to the console at the same time, a page at a time: writers COUNT. Each page is one line of a letter.
+// Two programs write to the console at the same time, a page at a time: writers COUNT. Each page is one line of a
+// letter.
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>

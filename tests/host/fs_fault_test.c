@@ -345,7 +345,9 @@ static void run(void (*body)(void *), u64 inodes)
 
 int main(int argc, char **argv)
 {
-    host_seed(argc > 1 ? strtoull(argv[1], NULL, 0) : 1);
+    u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+
+    host_seed(seed);
     host_set_memory(900);
     disk = host_disk_create(DISK_BLOCKS);
     run(full_disk, 0);
@@ -360,6 +362,7 @@ int main(int argc, char **argv)
         try_all("allocation", host_fail_memory, host_memory_failed, on);
     }
     host_disk_destroy();
-    printf("fs_fault_test: %llu faults, full disks and tables: errors and nothing else\n", (unsigned long long)faults_tried);
+    printf("fs_fault_test: seed %llu, %llu faults, full disks and tables: nothing but errors\n", (unsigned long long)seed,
+           (unsigned long long)faults_tried);
     return 0;
 }

@@ -8,7 +8,7 @@
 #include <uapi/errno.h>
 #include <uapi/fcntl.h>
 
-#define DISK_BLOCKS 4096
+#define DISK_BLOCKS 16384
 #define FILE_MAX    (96 * 4096) // bytes: past the slots of the inode
 #define CHILDREN    32
 #define OPEN_FILES  6

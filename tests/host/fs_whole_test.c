@@ -43,8 +43,8 @@ static void pieces_fill(u32 count)
     u32 word = host_random(1u << 30);
 
     for (u32 k = 0; k < count; k++)
-        for (u32 at = 0; at < pieces[k].size; at++)
-            ((u8 *)pieces[k].data)[at] = (u8)(word >> 3) + (u8)(word++ * 7);
+        for (u32 at = 0; at < pieces[k].size; at++, word++)
+            ((u8 *)pieces[k].data)[at] = (u8)((word >> 3) + word * 7);
 }
 
 // A place and a length that often begin or end at a page.
