@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests"))
 import machine as machines  # noqa: E402
+import storage  # noqa: E402
 
 RUNS = 5
 
@@ -52,6 +53,8 @@ def main():
         print(f"{name:18} {r['median']:10.2f} {r['min']:10.2f} {r['max']:10.2f} {r['unit']:6} {ratio}")
     # The names that later comparisons use.
     results["boot_ms"], results["forkexec_us"], results["pipe_MBps"] = results.pop("boot"), results.pop("fork_exec_wait"), results.pop("pipe")
+    results["storage"] = storage.measure()
+    print("\n" + storage.table(results["storage"]))
     path = os.path.join(machines.BUILD, "bench", "results.json")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as f:

@@ -1,12 +1,13 @@
 // What storage costs, measured from inside. Each run prints lines "name value unit"; bench/storage.py puts them together.
 //
-//     storage raw MINOR MIB KIB     sequential write, flush and read of disk MINOR, MIB in all, KIB a call
-//     storage file NAME MIB KIB     the same of a file, which is made anew
-//     storage read NAME KIB         read of a file
-//     storage fill NAME MIB         make a file, 512 bytes a call
-//     storage checkpoint KIB        save a process that has so much memory, once into a new file and then over it
-//     storage populate FROM TO      make the files that the next one looks at
-//     storage costs FILES           look-up, append, create and delete in a directory with so many files
+//     storage raw-write MINOR MIB KIB     sequential write of disk MINOR, with a flush: MIB in all, KIB a call
+//     storage raw-read MINOR MIB KIB      sequential read
+//     storage file-write NAME MIB KIB     the same of a file, which is made anew
+//     storage file-read NAME KIB
+//     storage fill NAME BLOCKS            make a file through the cache, so that so many blocks are cached
+//     storage checkpoint KIB              save a process that has so much memory, once into a new file and then over it
+//     storage populate FROM TO            make the files that the next one looks at
+//     storage costs FILES                 look-up, append, create and delete in a directory with so many files
 #include <amber.h>
 #include <err.h>
 #include <fcntl.h>
@@ -86,57 +87,54 @@ static uint64_t timed_read(int fd, uint64_t size)
     return clock_ns() - begin;
 }
 
-static void requests(const char *name)
+static int raw_opened(char **args)
 {
-    static struct sysinfo before;
-    struct sysinfo now;
-
-    if (sysinfo(&now) < 0)
-        err(1, "sysinfo");
-    if (name)
-        printf("%s_requests %u requests\n", name,
-               (unsigned)(now.disk_reads - before.disk_reads + now.disk_writes - before.disk_writes));
-    before = now;
-}
-
-static void raw(char **args)
-{
-    uint64_t size = (uint64_t)atoi(args[1]) * MIB;
-
     pages_make((size_t)atoi(args[2]) * KIB);
     unlink("/raw");
     if (mknod("/raw", DISK_MAJOR, atoi(args[0])) < 0)
         err(1, "/raw");
-    int fd = opened("/raw", O_RDWR);
-    show("raw_write", size, timed_write(fd, size));
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        err(1, "lseek");
-    show("raw_read", size, timed_read(fd, size));
+    return opened("/raw", O_RDWR);
 }
 
-static void file(char **args)
+static void raw_write(char **args)
 {
     uint64_t size = (uint64_t)atoi(args[1]) * MIB;
-    struct sysinfo before, after;
+
+    show("raw_write", size, timed_write(raw_opened(args), size));
+}
+
+static void raw_read(char **args)
+{
+    uint64_t size = (uint64_t)atoi(args[1]) * MIB;
+
+    show("raw_read", size, timed_read(raw_opened(args), size));
+}
+
+static struct sysinfo figures(void)
+{
+    struct sysinfo info;
+
+    if (sysinfo(&info) < 0)
+        err(1, "sysinfo");
+    return info;
+}
+
+static void file_write(char **args)
+{
+    uint64_t size = (uint64_t)atoi(args[1]) * MIB;
 
     pages_make((size_t)atoi(args[2]) * KIB);
     unlink(args[0]);
     sync();
-    sysinfo(&before);
-    int fd = opened(args[0], O_CREATE | O_RDWR);
-    requests(NULL);
+    int fd = opened(args[0], O_CREATE | O_WRONLY);
+    struct sysinfo before = figures();
     show("file_write", size, timed_write(fd, size));
-    requests("file_write");
-    sysinfo(&after);
-    printf("file_metadata %.4f percent\n",
-           ((double)(before.disk_free - after.disk_free) * PAGE / (double)size - 1) * 100);
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        err(1, "lseek");
-    show("file_read_again", size, timed_read(fd, size));
-    requests("file_read_again");
+    struct sysinfo after = figures();
+    printf("write_requests %u requests\n", (unsigned)(after.disk_writes - before.disk_writes));
+    printf("metadata %.4f percent\n", ((double)(before.disk_free - after.disk_free) * PAGE / (double)size - 1) * 100);
 }
 
-static void read_file(char **args)
+static void file_read(char **args)
 {
     struct stat st;
 
@@ -144,17 +142,18 @@ static void read_file(char **args)
     int fd = opened(args[0], O_RDONLY);
     if (fstat(fd, &st) < 0)
         err(1, "%s", args[0]);
-    requests(NULL);
+    struct sysinfo before = figures();
     show("file_read", st.size, timed_read(fd, st.size));
-    requests("file_read");
+    printf("read_requests %u requests\n", (unsigned)(figures().disk_reads - before.disk_reads));
 }
 
 static void fill(char **args)
 {
     int fd = opened(args[0], O_CREATE | O_TRUNC | O_WRONLY);
 
-    pages_make(512);
-    write_all(fd, (uint64_t)atoi(args[1]) * MIB);
+    pages_make(PAGE);
+    write_all(fd, (uint64_t)atoi(args[1]) * PAGE);
+    sync();
 }
 
 static void checkpoints(char **args)
@@ -258,7 +257,6 @@ static void each(const char *name, void (*operation)(int files, int k), int file
 static void costs(char **args)
 {
     int files = atoi(args[0]);
-    struct sysinfo info;
 
     enter_directory();
     look_up(files, 0);
@@ -269,8 +267,7 @@ static void costs(char **args)
         each("create", create_new, files);
         each("delete", delete_new, files);
     }
-    sysinfo(&info);
-    printf("cached %u blocks\n", (unsigned)info.frames_cache);
+    printf("cached %u blocks\n", (unsigned)figures().frames_cache);
 }
 
 static const struct mode {
@@ -278,8 +275,14 @@ static const struct mode {
     int args;
     void (*run)(char **args);
 } modes[] = {
-    {"raw", 3, raw},       {"file", 3, file},          {"read", 2, read_file},    {"fill", 2, fill},
-    {"costs", 1, costs},   {"checkpoint", 1, checkpoints}, {"populate", 2, populate},
+    {"raw-write", 3, raw_write},
+    {"raw-read", 3, raw_read},
+    {"file-write", 3, file_write},
+    {"file-read", 2, file_read},
+    {"fill", 2, fill},
+    {"checkpoint", 1, checkpoints},
+    {"populate", 2, populate},
+    {"costs", 1, costs},
 };
 
 int main(int argc, char **argv)

@@ -25,6 +25,6 @@ compile_commands.json: ## what clangd and other tools need
 
 .PHONY: run run-vga gdb doctor compile_commands.json
 
-bench: image ## measure: boot, system call, fork, exec, pipe, files
+bench: image ## measure: boot, system call, fork, exec, pipe, files, storage, checkpoints
 	/usr/bin/python3 bench/run.py
 .PHONY: bench

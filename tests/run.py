@@ -69,6 +69,7 @@ PHASES = [
     pytest("guest-2cpu", "tests/guest", cpus=2),
     pytest("guest-4cpu", "tests/guest", cpus=4, checked=True),
     pytest("ckpt", "tests/ckpt"),
+    pytest("crash", "tests/crash"),
 ]
 
 

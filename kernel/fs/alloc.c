@@ -1,16 +1,17 @@
 // The block allocator.
 //
-// Two bitmaps: the one on disk, in pinned buffers, which changes in handles and is journaled; and one in memory, which says what may be allocated.
-// They differ by what is reserved and by what was freed not long ago. Blocks are organized in groups, one for each bitmap block, with
-// the number of free blocks and an upper bound of the longest free run, so that full groups are passed over.
+// Two bitmaps: the one on disk, in pinned buffers, which changes in handles and is journaled; and one in memory, which
+// says what may be allocated. They differ by what is reserved and by what was freed not long ago. Blocks are organized
+// in groups, one for each bitmap block, with the number of free blocks and an upper bound of the longest free run, so
+// that full groups are passed over.
 //
 // Freed blocks wait in lists of extents:
 //
 //     freed_now --alloc_closed--> freed_closed --alloc_committed--> free (file data)
-//                                                               \-> freed_logged --alloc_checkpointed--> free (metadata)
+//                                                   (metadata) \-> freed_logged --alloc_checkpointed--> free
 //
-// Locks: alloc_lock (RANK_BALLOC), taken inside handles and by the journal's thread; nothing of fs is locked under it but the journal's own
-// state and the cache's.
+// Locks: alloc_lock (RANK_BALLOC), taken inside handles and by the journal's thread; nothing of fs is locked under it
+// but the journal's own state and the cache's.
 #include "alloc.h"
 #include <base/byteorder.h>
 #include <base/string.h>
@@ -32,7 +33,10 @@ struct extent {
     bool metadata;
 };
 
-#define EXTENTS 60
+#define EXTENTS     60
+
+// Of a group's blocks one in so many is the place of index blocks: twice what a group of one file needs.
+#define INDEX_SHARE 256
 
 struct extents {
     struct extents *next;
@@ -95,7 +99,8 @@ static u32 next_one(const u8 *map, u32 from, u32 end)
     return end;
 }
 
-// The first run of at least `need` zeros that begins at or after `from`. If there is none: *longest is the longest that was seen.
+// The first run of at least `need` zeros that begins at or after `from`. If there is none: *longest is the longest that
+// was seen.
 static bool find_run(const u8 *map, u32 from, u32 need, u32 *at, u32 *longest)
 {
     *longest = 0;
@@ -135,6 +140,20 @@ static void give(u64 start, u32 count) REQUIRES(alloc_lock)
     g->free += count;
     g->longest = g->free;
     free_blocks += count;
+}
+
+// Where the place of index blocks in a group begins.
+static u64 index_place(u64 group)
+{
+    u64 first = MAX(group * FS_BITS_PER_BLOCK, super.data_start);
+    u64 end = MIN((group + 1) * FS_BITS_PER_BLOCK, super.blocks - 1);
+
+    return end > first ? end - (end - first) / INDEX_SHARE : first;
+}
+
+u64 alloc_index_goal(u64 near)
+{
+    return index_place(alloc_group(MAX(near, super.data_start)));
 }
 
 // Zeros from `goal` on, at most `want`.
@@ -196,7 +215,8 @@ static int reserve(u64 goal, u32 want, u64 *start, u32 *count) REQUIRES(alloc_lo
         *count = run_at(*start, want);
     }
     take(&groups[alloc_group(*start)], bit_of(*start), *count);
-    cursor = *start + *count;
+    if (*start < index_place(alloc_group(*start)))
+        cursor = *start + *count;
     return 0;
 }
 
@@ -303,8 +323,9 @@ static int free_run(struct tx *tx, u64 start, u32 count, bool metadata) REQUIRES
     struct buffer *b = groups[alloc_group(start)].disk;
 
     if (!all_used(buf_data(b), start, count)) {
-        printk("fs: damaged: blocks from %llu on (%u) are freed, but some of them are free; left as they are: run fsck\n",
-               (unsigned long long)start, count);
+        printk(
+            "fs: damaged: blocks from %llu on (%u) are freed, but some of them are free; left as they are: run fsck\n",
+            (unsigned long long)start, count);
         return 0;
     }
     int err = extend(&freed_now);

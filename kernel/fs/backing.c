@@ -1,7 +1,8 @@
 // Files as the backing of memory: what exec maps.
 //
-// A page that is one whole block of the file is the cache's own frame, shared: nothing is copied, and all processes that run the program
-// share it. While the backing lives the file can't be opened for writing, so the frame stays as it is. Any other page is read into a frame of its own.
+// A page that is one whole block of the file is the cache's own frame, shared: nothing is copied, and all processes
+// that run the program share it. While the backing lives the file can't be opened for writing, so the frame stays as it
+// is. Any other page is read into a frame of its own.
 #include "inodes.h"
 #include "tree.h"
 #include <base/string.h>

@@ -1,8 +1,9 @@
 // The block cache.
 //
-// Blocks are found by a hash of their number. One that nobody holds stays in memory, in a list by time of last use, until mm asks for
-// memory (the shrinker): the cache has no size of its own. Whoever needs a block to stay holds a reference: callers, the journal for
-// what is in a transaction or not yet at home, and the cache for file data that is dirty. So a block without references is clean.
+// Blocks are found by a hash of their number. One that nobody holds stays in memory, in a list by time of last use,
+// until mm asks for memory (the shrinker): the cache has no size of its own. Whoever needs a block to stay holds a
+// reference: callers, the journal for what is in a transaction or not yet at home, and the cache for file data that is
+// dirty. So a block without references is clean.
 //
 // File data goes through the states
 //
@@ -10,8 +11,8 @@
 //                            ^                             |  buf_dirty
 //                            +-- done, or failed ---- WRITING|DIRTY
 //
-// DIRTY blocks are in a list: the cache's, or, after cache_take_dirty() began a new round, the journal's. Only the journal's thread touches
-// the links of those that were taken, so it can sort them without the lock.
+// DIRTY blocks are in a list: the cache's, or, after cache_take_dirty() began a new round, the journal's. Only the
+// journal's thread touches the links of those that were taken, so it can sort them without the lock.
 //
 // Locks: cache_lock only, below every lock of fs.
 #include "cache.h"
@@ -179,7 +180,8 @@ static struct buffer *create(u64 block)
     return b;
 }
 
-// The block, pinned. fresh: it was not known; it's now, as being read, which the caller has to end by settle(). NULL: no memory.
+// The block, pinned. fresh: it was not known; it's now, as being read, which the caller has to end by settle(). NULL:
+// no memory.
 static struct buffer *find_or_create(u64 block, bool *fresh)
 {
     struct buffer *b = buf_cached(block);
@@ -351,8 +353,8 @@ static bool is_taken(const struct buffer *b) REQUIRES(cache_lock)
     return (b->flags & (BUF_DIRTY | BUF_WRITING)) == BUF_DIRTY && b->round != dirty_round;
 }
 
-// Make the block unknown, and free it when nobody holds it. One that the journal took is written all the same: the committing transaction
-// makes it reachable, and it's the running one that frees it.
+// Make the block unknown, and free it when nobody holds it. One that the journal took is written all the same: the
+// committing transaction makes it reachable, and it's the running one that frees it.
 static void forget(struct buffer *b) REQUIRES(cache_lock)
 {
     pin(b);

@@ -1,10 +1,11 @@
 // The block cache: one copy of a disk block in memory, in a page frame. Private to fs.
 //
-// Contents belong to whoever owns the block: the inode whose data, index or directory block it is (under the inode's lock), a block of the
-// inode table (inodes.c has locks for those) or a bitmap (the allocator's lock). The cache's own lock guards where blocks are, not what's in them.
+// Contents belong to whoever owns the block: the inode whose data, index or directory block it is (under the inode's
+// lock), a block of the inode table (inodes.c has locks for those) or a bitmap (the allocator's lock). The cache's own
+// lock guards where blocks are, not what's in them.
 //
-// A frame with more than one reference is being read by somebody else (the journal, a device, a process that maps it) and must not change:
-// buf_own() gives the block a frame of its own first.
+// A frame with more than one reference is being read by somebody else (the journal, a device, a process that maps it)
+// and must not change: buf_own() gives the block a frame of its own first.
 #pragma once
 
 #include <base/list.h>
@@ -20,7 +21,8 @@ enum buffer_flag {
     BUF_FAILED = 32,   // its last write as file data failed
 };
 
-// A block in memory. Everything but the frame's contents is the cache's; `tx_slot`, `home` and `home_link` are the journal's.
+// A block in memory. Everything but the frame's contents is the cache's; `tx_slot`, `home` and `home_link` are the
+// journal's.
 struct buffer {
     u64 block;
     struct frame *frame;
@@ -59,14 +61,16 @@ static inline u8 *buf_data(struct buffer *b)
     return frame_data(b->frame);
 }
 
-/* Make the frame the block's own, so that its contents may change. keep: copy them; otherwise they become undefined. -ENOMEM. */
+/* Make the frame the block's own, so that its contents may change. keep: copy them; otherwise they become undefined.
+ * -ENOMEM. */
 MUST_CHECK int buf_own(struct buffer *b, bool keep);
 
 /* Bring blocks [block, block + count) into memory, in as few requests as possible. What can't be read stays away. */
 #define PREFETCH_MAX 64
 void buf_prefetch(u64 block, u32 count);
 
-/* File data of inode `ino` was changed: it will be written before the next commit. Call it after the change, inside the handle. */
+/* File data of inode `ino` was changed: it will be written before the next commit. Call it after the change, inside the
+ * handle. */
 void buf_dirty(struct buffer *b, u64 ino);
 
 /* The block is no longer what it was (freed): forget it, dirty or not. */
@@ -76,8 +80,8 @@ void buf_forget(u64 block);
 void buf_bypass(u64 block);
 
 /*
- * For the journal. While no handle is open, take the dirty blocks out; then write them, and wait. A block that can't be written stays dirty
- * for the next time; its inode is told to failed(). written: were there any?
+ * For the journal. While no handle is open, take the dirty blocks out; then write them, and wait. A block that can't be
+ * written stays dirty for the next time; its inode is told to failed(). written: were there any?
  */
 void cache_take_dirty(struct list *out);
 void cache_write_dirty(struct list *dirty, void (*failed)(u64 ino), bool *written);

@@ -1,16 +1,19 @@
 // The contents of files.
 //
-// Bytes go through the cache: read in runs, ahead of a sequential reader; written into cached frames that the journal writes before its next
-// commit. Whole frames go past the cache, in large requests from the caller's own frames; blocks that the cache knows are respected. A read or
-// write of bytes that has many whole frames in its middle, at block boundaries of the file, moves those in that way, too.
+// Bytes go through the cache: read in runs, ahead of a sequential reader; written into cached frames that the journal
+// writes before its next commit. Whole frames go past the cache, in large requests from the caller's own frames; blocks
+// that the cache knows are respected. A read or write of bytes that has many whole frames in its middle, at block
+// boundaries of the file, moves those in that way, too.
 //
 // A write proceeds in steps, each in a handle of its own and small enough for one:
-//   - new blocks are reserved in memory, filled (in the cache, or on the disk), and only then marked used and put into the tree;
+//   - new blocks are reserved in memory, filled (in the cache, or on the disk), and only then marked used and put into
+//     the tree;
 //   - so whatever fails before that costs nothing, and nothing that is reachable was ever unwritten;
-//   - what is past the old end and becomes visible is zeros: the rest of the last block is cleared when a file is extended.
+//   - what is past the old end and becomes visible is zeros: the rest of the last block is cleared when a file is
+//     extended.
 //
-// A cut frees from the end on. If it takes more than one handle the inode is in the orphan list until it's finished; a file in that state is
-// finished before it is extended.
+// A cut frees from the end on. If it takes more than one handle the inode is in the orphan list until it's finished; a
+// file in that state is finished before it is extended.
 //
 // Locks: i->lock over everything here.
 #include "alloc.h"
@@ -131,7 +134,8 @@ static void clear_frames(struct frame **frames, u32 count)
         memset(frame_data(frames[k]), 0, FS_BLOCK_SIZE);
 }
 
-static int read_frames(struct inode *i, u64 at, struct frame **frames, u32 count, struct io_stream *io) REQUIRES(i->lock)
+static int read_frames(struct inode *i, u64 at, struct frame **frames, u32 count, struct io_stream *io)
+    REQUIRES(i->lock)
 {
     u64 end = blocks_of(i->d.size);
 
@@ -191,7 +195,8 @@ int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 co
     return err;
 }
 
-// The whole frames among the pieces of a read or write: `count` of them behind `before` others, at a block boundary of the file.
+// The whole frames among the pieces of a read or write: `count` of them behind `before` others, at a block boundary of
+// the file.
 struct middle {
     u32 before, count;
     size_t offset;          // in the pieces
@@ -317,8 +322,8 @@ static int shrink(struct inode *i, u64 size) REQUIRES(i->lock)
 // Extending.
 
 /*
- * Before the file's end moves to somewhere past `from` (at or past the old end): bytes between the old end and `from` must read as zeros. What an
- * interrupted cut left is freed first; the rest of the last block is cleared in the cache.
+ * Before the file's end moves to somewhere past `from` (at or past the old end): bytes between the old end and `from`
+ * must read as zeros. What an interrupted cut left is freed first; the rest of the last block is cleared in the cache.
  */
 static int settle_end(struct inode *i) REQUIRES(i->lock)
 {
@@ -389,7 +394,8 @@ int inode_truncate(struct inode *i, u64 size)
 
 // Writing through the cache.
 
-// One step of a write: bytes [offset, offset + n) of the file, which begin in block `at` and lie in `count` blocks that are alike.
+// One step of a write: bytes [offset, offset + n) of the file, which begin in block `at` and lie in `count` blocks that
+// are alike.
 struct step {
     struct tx tx;
     struct walk *w;
@@ -611,7 +617,8 @@ static bool run_is_fresh(const struct run *r)
     return r->slot == 0;
 }
 
-// Reserve, or find, blocks for `count` frames at `at`, as many as one round takes. -ENOSPC with some runs found is no error yet.
+// Reserve, or find, blocks for `count` frames at `at`, as many as one round takes. -ENOSPC with some runs found is no
+// error yet.
 static int plan(struct inode *i, struct direct *d, u64 at, u32 count) REQUIRES(i->lock)
 {
     u32 left = MIN(count, DIRECT_MAX);
@@ -802,9 +809,10 @@ static int write_bytes(struct inode *i, u64 offset, const struct piece *pieces, 
     return err;
 }
 
-// The middle, and what is before it. *from: the piece to go on with; -ENOMEM is no error, as the cache takes them one by one.
-static int write_middle(struct inode *i, u64 offset, const struct piece *pieces, const struct middle *m, u32 *from, size_t *done)
-    REQUIRES(i->lock)
+// The middle, and what is before it. *from: the piece to go on with; -ENOMEM is no error, as the cache takes them one
+// by one.
+static int write_middle(struct inode *i, u64 offset, const struct piece *pieces, const struct middle *m, u32 *from,
+                        size_t *done) REQUIRES(i->lock)
 {
     u32 frames = 0;
     int err = write_bytes(i, offset, pieces, m->before, done);

@@ -1,8 +1,8 @@
 // Directories.
 //
-// On disk a directory is an array of slots in no order. Small ones are searched from the start; a large one gets an index in memory when it's
-// first used: a hash table from the hash of a name to its slot, and some free slots, kept up with every change. Without memory for it
-// everything works as well, by searching.
+// On disk a directory is an array of slots in no order. Small ones are searched from the start; a large one gets an
+// index in memory when it's first used: a hash table from the hash of a name to its slot, and some free slots, kept up
+// with every change. Without memory for it everything works as well, by searching.
 //
 // A slot that can't be decoded is told of once, and neither found nor used. A hole among the blocks is 128 free slots.
 #include "dir.h"

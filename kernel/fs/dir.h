@@ -1,4 +1,5 @@
-// Directories: names for inodes. Private to fs. Callers hold dir->lock. Names are 1 to FS_NAME_LEN bytes, not terminated.
+// Directories: names for inodes. Private to fs. Callers hold dir->lock. Names are 1 to FS_NAME_LEN bytes, not
+// terminated.
 #pragma once
 
 #include "inodes.h"
@@ -20,7 +21,8 @@ struct place {
     u64 slot;
 };
 
-/* A free slot, made if there is none. The directory is prepared and is to be stored. -ENOSPC, -EIO, -ENOMEM, -EFBIG; the directory may have grown. */
+/* A free slot, made if there is none. The directory is prepared and is to be stored. -ENOSPC, -EIO, -ENOMEM, -EFBIG;
+ * the directory may have grown. */
 #define DIR_RESERVE_CREDITS (TREE_CREDITS + 2)
 MUST_CHECK int dir_reserve(struct tx *tx, struct inode *dir, struct place *place) REQUIRES(dir->lock);
 
@@ -30,14 +32,17 @@ MUST_CHECK int dir_change(struct tx *tx, struct inode *dir, u64 slot, struct pla
 void dir_place_release(struct place *place);  // end it unused
 
 /* What can't fail any more; each ends the place. The directory is to be stored. */
-void dir_fill(struct inode *dir, struct place *place, const struct name *name, const struct inode *i) REQUIRES(dir->lock);
+void dir_fill(struct inode *dir, struct place *place, const struct name *name, const struct inode *i)
+    REQUIRES(dir->lock);
 void dir_replace(struct inode *dir, struct place *place, const struct inode *i) REQUIRES(dir->lock);
 void dir_clear(struct inode *dir, struct place *place) REQUIRES(dir->lock);
 
 /* As inode_read(), for a directory. *done is 0 before. */
-MUST_CHECK int dir_read(struct inode *dir, u64 offset, struct piece *pieces, u32 count, size_t *done) REQUIRES(dir->lock);
+MUST_CHECK int dir_read(struct inode *dir, u64 offset, struct piece *pieces, u32 count, size_t *done)
+    REQUIRES(dir->lock);
 
-/* The first contents of a new directory: `.` and `..`. It is prepared and is to be stored. The last thing that can fail. */
+/* The first contents of a new directory: `.` and `..`. It is prepared and is to be stored. The last thing that can
+ * fail. */
 #define DIR_CREATE_CREDITS 2
 MUST_CHECK int dir_create(struct tx *tx, struct inode *dir, const struct inode *parent) REQUIRES(dir->lock);
 

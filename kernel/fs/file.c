@@ -1,7 +1,8 @@
 // Open files: counted, with an offset of their own, over an inode, a device or a pipe.
 //
-// The offset of a regular file, a directory or a device that stores is locked while it's read or written, so that two processes that share the
-// file share its offset properly; a pipe or a device that is a stream has none, and reading one may take for ever.
+// The offset of a regular file, a directory or a device that stores is locked while it's read or written, so that two
+// processes that share the file share its offset properly; a pipe or a device that is a stream has none, and reading
+// one may take for ever.
 //
 // Locks: file->lock (RANK_FILE) before any inode's.
 #include "files.h"

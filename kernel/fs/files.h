@@ -10,5 +10,6 @@
 /* One that refers to nothing yet; give it a meaning by file_attach(), or file_put() it. -ENFILE, -ENOMEM. */
 MUST_CHECK int file_create(u32 flags, const char *name, struct file **out);
 
-/* Let it refer to an inode, whose reference it takes over. -ENODEV, -ETXTBSY; and then the reference is still the caller's. */
+/* Let it refer to an inode, whose reference it takes over. -ENODEV, -ETXTBSY; and then the reference is still the
+ * caller's. */
 MUST_CHECK int file_attach(struct file *f, struct inode *i);

@@ -1,16 +1,17 @@
 // Inodes in memory: the table by number, loading and storing, creation, deletion, the orphan list.
 //
-// Loading: the first who wants an inode inserts it as LOADING and reads it; others wait. Unreferenced inodes that still have names stay in the
-// table, in a list by last use, until there are too many or memory is short. The last reference to one without names deletes it: in as many
-// handles as its blocks take, with the orphan list to finish after a crash.
+// Loading: the first who wants an inode inserts it as LOADING and reads it; others wait. Unreferenced inodes that still
+// have names stay in the table, in a list by last use, until there are too many or memory is short. The last reference
+// to one without names deletes it: in as many handles as its blocks take, with the orphan list to finish after a crash.
 //
-// Blocks of the inode table are shared by 16 inodes, so besides i->lock who touches one holds its block_lock (a few locks, by block number).
+// Blocks of the inode table are shared by 16 inodes, so besides i->lock who touches one holds its block_lock (a few
+// locks, by block number).
 //
-// The orphan list on disk is mirrored by the list `orphans`, the head first; its lock also guards every d.next_orphan, together with the
-// block_lock of the inode's place.
+// The orphan list on disk is mirrored by the list `orphans`, the head first; its lock also guards every d.next_orphan,
+// together with the block_lock of the inode's place.
 //
-// Locks: i->lock (RANK_DIR, RANK_INODE) > handle > orphan_lock, ialloc_lock (RANK_ITABLE) > allocator > block_locks (RANK_BUFFER);
-// icache_lock (RANK_ICACHE, spinning) for the table.
+// Locks: i->lock (RANK_DIR, RANK_INODE) > handle > orphan_lock, ialloc_lock (RANK_ITABLE) > allocator > block_locks
+// (RANK_BUFFER); icache_lock (RANK_ICACHE, spinning) for the table.
 #include "inodes.h"
 #include "alloc.h"
 #include "dir.h"
@@ -38,7 +39,8 @@ static struct mutex block_locks[BLOCK_LOCKS];
 static struct mutex orphan_lock;
 static struct list orphans GUARDED_BY(orphan_lock) = {&orphans, &orphans};
 
-// The inode bitmap, pinned. It's the allocator's only one: an inode number can be used anew in the transaction that freed it.
+// The inode bitmap, pinned. It's the allocator's only one: an inode number can be used anew in the transaction that
+// freed it.
 static struct mutex ialloc_lock;
 static struct buffer **bitmap GUARDED_BY(ialloc_lock);
 static u64 free_inodes GUARDED_BY(ialloc_lock);
@@ -135,7 +137,8 @@ static void set_type(struct inode *i, u32 type)
         mutex_init(&i->lock, "inode", RANK_INODE);
 }
 
-// Take unreferenced inodes out of the table, those unused for longest first, until at most `keep` are left; returns a chain by hash_next.
+// Take unreferenced inodes out of the table, those unused for longest first, until at most `keep` are left; returns a
+// chain by hash_next.
 static struct inode *evict(u32 keep)
 {
     struct inode *chain = NULL;
@@ -717,7 +720,8 @@ void orphans_clear(void)
         err = ++count > super.inodes ? -EIO : clear_orphan(ino, &next);
     }
     if (err)
-        printk("fs: %s: the list of deleted files can't be followed to its end (error %d); run fsck\n", disk->name, -err);
+        printk("fs: %s: the list of deleted files can't be followed to its end (error %d); run fsck\n", disk->name,
+               -err);
 }
 
 // Failed writes, and waiting.
@@ -743,7 +747,8 @@ static u64 failed_round(struct inode *i)
 
 int inode_commit(struct inode *i, u64 round)
 {
-    // Data that could not be written is tried again in every commit; failed_round is one more than that of the last attempt that failed.
+    // Data that could not be written is tried again in every commit; failed_round is one more than that of the last
+    // attempt that failed.
     u64 failed = failed_round(i), now = journal_round();
 
     if (failed && failed + 1 >= now)

@@ -1,8 +1,8 @@
 // Inodes in memory. Private to fs; what others see is fs/inode.h.
 //
-// An inode in memory is found by its number, loaded once, and kept for a while after its last reference. Contents and fields belong to
-// i->lock, which is taken before a handle is begun. Directories before what they contain, and of two inodes that are no directories the one
-// with the lower address first.
+// An inode in memory is found by its number, loaded once, and kept for a while after its last reference. Contents and
+// fields belong to i->lock, which is taken before a handle is begun. Directories before what they contain, and of two
+// inodes that are no directories the one with the lower address first.
 //
 // Changing an inode, inside a handle:  inode_prepare() (can fail) ... change i->d ... inode_store() (can't).
 #pragma once
@@ -60,7 +60,8 @@ struct disk *fs_disk(void);
 /* The inode that a directory entry names. -EIO (there is no such file: damaged), -ENOMEM. */
 MUST_CHECK int inode_load(u64 ino, struct inode **out);
 
-/* A new one: no name yet (nlink 0), empty; goes away again unless it gets a link or becomes an orphan in the same handle. -ENOSPC, -EIO, -ENOMEM. */
+/* A new one: no name yet (nlink 0), empty; goes away again unless it gets a link or becomes an orphan in the same
+ * handle. -ENOSPC, -EIO, -ENOMEM. */
 #define INODE_CREATE_CREDITS 2
 MUST_CHECK int inode_create(struct tx *tx, u32 type, struct inode **out);
 
@@ -78,7 +79,8 @@ void inode_modified(struct inode *i) REQUIRES(i->lock);
 void inode_changed(struct inode *i) REQUIRES(i->lock);
 
 /*
- * The orphan list. _prepare is the part that can fail, in the same handle and before the other. Credits: what both touch.
+ * The orphan list. _prepare is the part that can fail, in the same handle and before the other. Credits: what both
+ * touch.
  */
 #define ORPHAN_CREDITS 3
 MUST_CHECK int orphan_prepare(struct tx *tx, struct inode *i) REQUIRES(i->lock);

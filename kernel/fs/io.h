@@ -4,15 +4,17 @@
 #include <dev/disk.h>
 
 #define IO_SLOTS  8    // requests in flight
-#define IO_BLOCKS 128  // of one request: large enough to cost little, and so small that a stream of some blocks has several in flight
+
+// Blocks of one request: large enough to cost little, and so small that a stream of some blocks has several in flight.
+#define IO_BLOCKS 128
 
 struct io_slot {
     struct disk_request request;
     struct frame *frames[IO_BLOCKS];
 };
 
-// A stream of blocks. Blocks that follow each other go into one request. finished() is called once for each request, in the order
-// in which the blocks were added.
+// A stream of blocks. Blocks that follow each other go into one request. finished() is called once for each request, in
+// the order in which the blocks were added.
 struct io_stream {
     struct disk *disk;
     enum disk_op op;

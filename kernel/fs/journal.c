@@ -1,32 +1,38 @@
 // The journal: physical, write-ahead, of whole metadata blocks, with group commit.
 //
-//                 tx_begin                   commit is due                      log written, flushed
-//     running  ---------------> running  ------------------> committing  ---------------------------> committed, not home
-//     (empty)                  with handles   no handle left   (a new one runs)                            |
-//                                                                                                         | checkpoint
-//                                                                    forgotten <-- head moved, flushed <-- home, flushed
+//            tx_begin                 commit is due                  log written, flushed
+//     empty -----------> running ---------------------> committing ------------------------> committed, not home
+//                                  no handle is left      (the next one runs)                     |
+//                                                                                                 | checkpoint
+//                                      forgotten <--- head moved, flushed <--- home, flushed <----+
 //
-// One thread, "journal", does all commits and checkpoints, one after the other. A commit is due when somebody waits for it, when the
-// transaction is large, after COMMIT_INTERVAL, and when memory or the disk's space is short. A checkpoint is due when the ring has no
-// room for the next transaction, when the disk's space or memory is short, and after CHECKPOINT_IDLE without commits.
+// One thread, "journal", does all commits and checkpoints, one after the other. A commit is due when somebody waits for
+// it, when the transaction is large, after COMMIT_INTERVAL, and when memory or the disk's space is short. A checkpoint
+// is due when the ring has no room for the next transaction, when the disk's space or memory is short, and after
+// CHECKPOINT_IDLE without commits.
 //
 // Invariants
-//  1. A handle promises at its beginning how many blocks it may add. Blocks in the running transaction and promises never
-//     exceed tx_max, and tx_max blocks with their descriptors and commit block fit into an empty ring.
-//  2. A block's contents change only while a handle holds it in the running transaction, and in a frame that nobody else references. The
-//     committing transaction references the frames as they were when its last handle ended, so what it writes stays as it is.
-//  3. File data that was dirty when the last handle ended is written before the log, and flushed before the commit block is written.
-//  4. The commit block is written after a flush that follows the logged blocks. Its checksum of their contents can't take the place of that
-//     flush: inodes end with a checksum of the same kind, and a CRC over something with its own CRC at the end doesn't depend on what it is.
-//  5. A block goes home only from a frame of a transaction whose commit block has been flushed (`home`); it goes nowhere else before.
-//  6. The head on disk moves only after what it leaves behind is home and flushed. Room in the ring counts as free (`used`) only after the
-//     moved head is flushed.
-//  7. Blocks that a transaction freed are told to the allocator as free after its commit (file data) or after the checkpoint that
-//     follows it (metadata): alloc_committed(), alloc_checkpointed().
-//  8. When a write or flush of the log, the head or a home fails, `failed` is set and stays: no handle begins any more, nothing is written.
+//  1. A handle promises at its beginning how many blocks it may add. Blocks in the running transaction and promises
+//     never exceed tx_max, and tx_max blocks with their descriptors and commit block fit into an empty ring.
+//  2. A block's contents change only while a handle holds it in the running transaction, and in a frame that nobody
+//     else references. The committing transaction references the frames as they were when its last handle ended, so
+//     what it writes stays as it is.
+//  3. File data that was dirty when the last handle ended is written before the log, and flushed before the commit
+//     block is written.
+//  4. The commit block is written after a flush that follows the logged blocks. Its checksum of their contents can't
+//     take the place of that flush: inodes end with a checksum of the same kind, and a CRC over something with its own
+//     CRC at the end doesn't depend on what it is.
+//  5. A block goes home only from a frame of a transaction whose commit block has been flushed (`home`); it goes
+//     nowhere else before.
+//  6. The head on disk moves only after what it leaves behind is home and flushed. Room in the ring counts as free
+//     (`used`) only after the moved head is flushed.
+//  7. Blocks that a transaction freed are told to the allocator as free after its commit (file data) or after the
+//     checkpoint that follows it (metadata): alloc_committed(), alloc_checkpointed().
+//  8. When a write or flush of the log, the head or a home fails, `failed` is set and stays: no handle begins any
+//     more, nothing is written.
 //
-// Locks: a handle (RANK_JOURNAL, a promise rather than a mutex); inside, journal_lock (RANK_TX) for what the struct below says. What only
-// the journal's thread touches needs none.
+// Locks: a handle (RANK_JOURNAL, a promise rather than a mutex); inside, journal_lock (RANK_TX) for what the struct
+// below says. What only the journal's thread touches needs none.
 #include "journal.h"
 #include "alloc.h"
 #include "inodes.h"
@@ -249,8 +255,9 @@ bool journal_failed(void)
 
 static void fail(const char *what, int err)
 {
-    printk("fs: %s: %s could not be written (error %d): the file system is read-only from now on; look at it with fsck\n",
-           disk->name, what, -err);
+    printk(
+        "fs: %s: %s could not be written (error %d): the file system is read-only from now on; look at it with fsck\n",
+        disk->name, what, -err);
     spin_lock(&journal_lock);
     failed = true;
     wake_all(&room);
@@ -390,7 +397,8 @@ static void keep_homes(struct transaction *t)
     t->count = 0;
 }
 
-// No more handles; wait for those that are open. Then the next transaction runs, and *dirty has to be written before this one.
+// No more handles; wait for those that are open. Then the next transaction runs, and *dirty has to be written before
+// this one.
 static struct transaction *close_running(struct list *dirty)
 {
     spin_lock(&journal_lock);
@@ -589,7 +597,8 @@ static int go_over(struct recovery *r, u64 position, bool copy, u32 *crc)
     return 0;
 }
 
-// Read the transaction at r->position. *length: its blocks, the commit block included; 0: there is no valid one. copy: it's known to be valid.
+// Read the transaction at r->position. *length: its blocks, the commit block included; 0: there is no valid one. copy:
+// it's known to be valid.
 static int read_transaction(struct recovery *r, bool copy, u64 *length, u64 *blocks)
 {
     u8 *block = frame_data(descriptor_frames[0]);
@@ -614,8 +623,8 @@ static int read_transaction(struct recovery *r, bool copy, u64 *length, u64 *blo
         at += 1 + descriptor->count;
         *blocks += descriptor->count;
     }
-    bool valid = at && !fs_commit_decode(block, &commit) && commit.sequence == r->sequence && commit.blocks == *blocks &&
-                 (copy || commit.data_crc == crc);
+    bool valid = at && !fs_commit_decode(block, &commit) && commit.sequence == r->sequence &&
+                 commit.blocks == *blocks && (copy || commit.data_crc == crc);
     *length = valid ? at + 1 : 0;
     return 0;
 }
@@ -660,7 +669,8 @@ static int recover_from(struct recovery *r)
     if (r->transactions)
         printk("fs: %s: recovered %llu transactions (%llu blocks) from the journal\n", disk->name,
                (unsigned long long)r->transactions, (unsigned long long)r->blocks);
-    // A number that did not become valid is not used again: what is left of that transaction can't complete another one.
+    // A number that did not become valid is not used again: what is left of that transaction can't complete another
+    // one.
     next_sequence = r->sequence + 1;
     next_position = r->position;
     return write_head();

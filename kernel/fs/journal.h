@@ -8,8 +8,8 @@
 //     change buf_data(buffer)
 //     tx_end(&tx);
 //
-// All handles that are open at the same time belong to one transaction, which becomes durable as a whole. A handle is a lock (RANK_JOURNAL):
-// inodes are locked before it begins, and while it's open its thread must not wait for a commit.
+// All handles that are open at the same time belong to one transaction, which becomes durable as a whole. A handle is a
+// lock (RANK_JOURNAL): inodes are locked before it begins, and while it's open its thread must not wait for a commit.
 #pragma once
 
 #include "cache.h"

@@ -17,7 +17,8 @@ static int read_super(struct disk *disk, struct fs_super *super)
     enum fs_error bad = err ? FS_OK : fs_super_decode(frame_data(frame), disk->blocks, super);
     frame_put(frame);
     if (bad) {
-        printk("fs: %s is no file system of ours: %s; make one with mkfs, or try fsck\n", disk->name, fs_error_text(bad));
+        printk("fs: %s is no file system of ours: %s; make one with mkfs, or try fsck\n", disk->name,
+               fs_error_text(bad));
         return -EINVAL;
     }
     return err;

@@ -1,8 +1,9 @@
 // Names: resolving paths, and the operations that change directories.
 //
-// Directories are locked one at a time on the way down. An operation that changes a directory holds its lock, then those of what it contains, so
-// parents come before children. rename_lock is held by whoever may need two directories: while it is held no directory changes its parent, so
-// "is an ancestor of" can be asked; of two directories the ancestor is locked first, and of unrelated ones the one with the lower address.
+// Directories are locked one at a time on the way down. An operation that changes a directory holds its lock, then
+// those of what it contains, so parents come before children. rename_lock is held by whoever may need two directories:
+// while it is held no directory changes its parent, so "is an ancestor of" can be asked; of two directories the
+// ancestor is locked first, and of unrelated ones the one with the lower address.
 //
 // Every operation first makes sure of all that can fail (prepare, reserve, change), then changes things, then stores.
 //
@@ -396,7 +397,8 @@ static int check_child(struct inode *dir, struct inode *i)
     return 0;
 }
 
-// i loses one name: a directory its only one. Its last handle-free moment is over: the orphan list keeps it when that was the last.
+// i loses one name: a directory its only one. Its last handle-free moment is over: the orphan list keeps it when that
+// was the last.
 static void drop_name(struct tx *tx, struct inode *dir, struct inode *i) REQUIRES(dir->lock, i->lock)
 {
     if (i->type == FS_DIR) {
@@ -478,7 +480,8 @@ static int is_ancestor(struct inode *a, struct inode *b, bool *yes) REQUIRES(ren
 
     while (at != a && at->ino != FS_ROOT_INO && !err) {
         struct inode *up;
-        err = ++steps > fs_layout()->inodes ? inode_damaged(at, "its way to the root is a circle") : inode_load(at->d.parent, &up);
+        err = ++steps > fs_layout()->inodes ? inode_damaged(at, "its way to the root is a circle")
+                                            : inode_load(at->d.parent, &up);
         if (err)
             break;
         inode_put(at);

@@ -1,9 +1,11 @@
 // Pipes: a ring of bytes between readers and writers.
 //
-// Writes of up to PIPE_ATOMIC bytes arrive in one piece: they wait for room for all of it. Longer ones are passed on as room comes. A reader takes
-// what there is. Bytes are copied under the pipe's lock, at most a frame at a time, so that interrupts are never off for long.
+// Writes of up to PIPE_ATOMIC bytes arrive in one piece: they wait for room for all of it. Longer ones are passed on as
+// room comes. A reader takes what there is. Bytes are copied under the pipe's lock, at most a frame at a time, so that
+// interrupts are never off for long.
 //
-// Locks: pipe->lock (RANK_PIPE). Wake-ups go to everybody who waits on that side: which of them can go on depends on how much each wants.
+// Locks: pipe->lock (RANK_PIPE). Wake-ups go to everybody who waits on that side: which of them can go on depends on
+// how much each wants.
 #include "pipes.h"
 #include "pieces.h"
 #include <base/string.h>

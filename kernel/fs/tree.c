@@ -1,13 +1,17 @@
-// The tree of a file's blocks: FS_ROOT_SLOTS slots in the inode, over `height` levels of index blocks with FS_SLOTS_PER_BLOCK slots.
+// The tree of a file's blocks: FS_ROOT_SLOTS slots in the inode, over `height` levels of index blocks with
+// FS_SLOTS_PER_BLOCK slots.
 //
-// A slot read from the disk is checked before it is used: a block outside the data area is -EIO (or passed over, when all is thrown away anyhow).
-// What the checks can't see, a block that belongs to two files, may give wrong data, but never a block outside the data area.
+// A slot read from the disk is checked before it is used: a block outside the data area is -EIO (or passed over, when
+// all is thrown away anyhow). What the checks can't see, a block that belongs to two files, may give wrong data, but
+// never a block outside the data area.
 #include "tree.h"
 #include "alloc.h"
 #include <base/byteorder.h>
 #include <base/string.h>
 #include <kern/printk.h>
 #include <uapi/errno.h>
+
+#define INDEX_AHEAD 16  // index blocks that are read at once
 
 // Blocks that one slot at `level` covers.
 static u64 span(u32 level)
@@ -23,13 +27,6 @@ static u64 index_get(struct buffer *b, u32 n)
 static void index_put(struct buffer *b, u32 n, u64 slot)
 {
     put_le64(buf_data(b) + 8 * n, slot);
-}
-
-static int read_index(struct inode *i, u64 slot, struct buffer **out)
-{
-    if (fs_slot_check(slot, false, fs_layout()))
-        return inode_damaged(i, "a pointer to an index block leads out of the data area");
-    return buf_read(slot, out);
 }
 
 // Looking up.
@@ -64,6 +61,23 @@ static int check_run(struct inode *i, u64 slot, u32 count)
     return 0;
 }
 
+// The index block that slot n of `parent` (NULL: the inode) points to. If it isn't in memory, those that follow it on
+// the disk are read with it: it's a large file then, and others of its blocks will be wanted.
+static int read_index(struct inode *i, struct buffer *parent, u32 n, struct buffer **out)
+{
+    u64 slot = leaf_get(i, parent, n);
+
+    if (fs_slot_check(slot, false, fs_layout()))
+        return inode_damaged(i, "a pointer to an index block leads out of the data area");
+    *out = buf_cached(slot);
+    if (*out)
+        return 0;
+    u32 run = run_length(i, parent, n, INDEX_AHEAD);
+    if (run > 1 && !fs_slot_check(slot + run - 1, false, fs_layout()))
+        buf_prefetch(slot, run);
+    return buf_read(slot, out);
+}
+
 int tree_map(struct inode *i, u64 at, u32 max, u64 *slot, u32 *count)
 {
     u32 level = i->d.height;
@@ -73,24 +87,24 @@ int tree_map(struct inode *i, u64 at, u32 max, u64 *slot, u32 *count)
     *count = max;
     if (at >= fs_height_blocks(level))
         return 0;
-    u64 s = i->d.slots[at >> (9 * level)];
+    u32 n = (u32)(at >> (9 * level));
     while (level > 0) {
-        if (!s) {
+        struct buffer *below;
+        if (!leaf_get(i, index, n)) {
             *count = (u32)MIN(max, span(level) - at % span(level));
             goto out;
         }
-        struct buffer *below;
-        int err = read_index(i, s, &below);
+        int err = read_index(i, index, n, &below);
         if (index)
             buf_put(index);
         if (err)
             return err;
         index = below;
         level--;
-        s = index_get(index, (u32)(at >> (9 * level)) % FS_SLOTS_PER_BLOCK);
+        n = (u32)(at >> (9 * level)) % FS_SLOTS_PER_BLOCK;
     }
-    *slot = s;
-    *count = run_length(i, index, index ? (u32)(at % FS_SLOTS_PER_BLOCK) : (u32)at, max);
+    *slot = leaf_get(i, index, n);
+    *count = run_length(i, index, n, max);
 out:
     if (index)
         buf_put(index);
@@ -122,7 +136,7 @@ static int create_index(struct tx *tx, struct inode *i, u64 goal, u64 *claim, st
     struct buffer *b;
     u64 block;
     u32 count;
-    int err = alloc_reserve(goal, 1, claim, &block, &count);
+    int err = alloc_reserve(alloc_index_goal(goal), 1, claim, &block, &count);
 
     if (err)
         return err;
@@ -168,15 +182,16 @@ static int grow(struct tx *tx, struct inode *i, u64 goal, u64 *claim)
     return 0;
 }
 
-// The index block that slot n of `parent` (NULL: the inode) points to, changeable, made if there is none. Puts the parent.
-static int descend(struct tx *tx, struct inode *i, struct buffer *parent, u32 n, u64 goal, u64 *claim, struct buffer **out)
+// The index block that slot n of `parent` (NULL: the inode) points to, changeable, made if there is none. Puts the
+// parent.
+static int descend(struct tx *tx, struct inode *i, struct buffer *parent, u32 n, u64 goal, u64 *claim,
+                   struct buffer **out)
 {
-    u64 slot = leaf_get(i, parent, n);
     struct buffer *b;
     int err;
 
-    if (slot) {
-        err = read_index(i, slot, &b);
+    if (leaf_get(i, parent, n)) {
+        err = read_index(i, parent, n, &b);
         if (!err) {
             err = tx_write(tx, b);
             if (err)
@@ -371,7 +386,8 @@ static struct buffer *path_end(const struct path *p)
     return p->depth ? p->index[p->depth - 1] : NULL;
 }
 
-// Follow the last used slots down, changeable. Ends early at an index block that is empty. A pointer that is bad is dropped: -ESTALE, try again.
+// Follow the last used slots down, changeable. Ends early at an index block that is empty. A pointer that is bad is
+// dropped: -ESTALE, try again.
 static int path_to_last(struct tx *tx, struct inode *i, struct path *p)
 {
     *p = (struct path){};

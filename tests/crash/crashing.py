@@ -1,5 +1,7 @@
 """A machine whose disk's writes are recorded, and what is expected of the disk whenever the power fails."""
 import os
+import re
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -9,6 +11,10 @@ import machine as machines
 STATES = os.path.join(machines.HOST, "tests/crash/states")
 TRIED = int(os.environ.get("AMBER_STATES", "1200"))
 PROGRAMS = ("sh", "init", "ls", "sync", "rm", "mkdir", "mv", "touch", "checkpoint", "restore", "kill", "poweroff", "sleep", "echo", "df")
+
+
+# What is expected anew holds for the old expectation, too.
+GROWING = ("size", "round", "image")
 
 
 def workspace():
@@ -25,6 +31,31 @@ def small_disk(path, size):
     programs = [os.path.join(machines.PROGRAMS, "user/bin", p) for p in PROGRAMS]
     machines.run_tool("mkfs", "-f", "-s", size, path, *programs, crash_program("storm"), crash_program("holder"))
     return path
+
+
+def write_expectations(folder, expected):
+    path = os.path.join(folder, "expectations")
+    with open(path, "w", encoding="utf-8") as out:
+        out.writelines(" ".join(map(str, e)) + "\n" for e in expected)
+    return path
+
+
+def sizes(m):
+    """Of the storms' files."""
+    return {name: size for size, name in re.findall(r"(\d+) (\w+)$", m.check("ls -l /w"), re.M)}
+
+
+def assert_contents(folder, disk, expected):
+    """The disk is clean, and holds what it should, without a crash."""
+    run = subprocess.run([STATES, disk, "-", write_expectations(folder, expected)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def save(seed, paths):
+    """Keep what a failure can be found again with; returns where it's now."""
+    folder = os.path.join(machines.BUILD, "test", f"crash-{seed}")
+    os.makedirs(folder, exist_ok=True)
+    return [shutil.copy(path, folder) for path in paths]
 
 
 class Recorder:
@@ -55,11 +86,14 @@ class Recorder:
         assert "storm:" not in output, output
         return output
 
-    def expect(self, what, path, value="", now=True):
+    def expect(self, what, path, value=""):
         """From now on this is so; returns the expectation, for until_now()."""
-        expectation = [self.entries(), 0, what, path, value]
-        self.expected.append(expectation)
-        return expectation
+        now = self.entries()
+        for e in self.expected:
+            if what in GROWING and e[1:4] == [0, what, path]:
+                e[1] = now  # the new one asks for more
+        self.expected.append([now, 0, what, path, value])
+        return self.expected[-1]
 
     def until_now(self, *expectations):
         """What comes next may change it."""
@@ -69,15 +103,16 @@ class Recorder:
     def check_states(self, seed, keep=0, options=()):
         """Try states after the power has failed; returns the paths of those that were kept."""
         self.machine.kill()
-        expectations = os.path.join(self.folder, "expectations")
-        with open(expectations, "w", encoding="utf-8") as out:
-            out.writelines(" ".join(map(str, e)) + "\n" for e in self.expected)
+        expectations = write_expectations(self.folder, self.expected)
+        arguments = [STATES, "-s", str(seed), "-n", str(TRIED), *options]
+        inputs = [self.first, self.log, expectations]
+        keeping = ["-k", str(keep), "-d", self.folder] if keep else []
         parts = os.cpu_count() or 1
-        runs = [subprocess.Popen([STATES, "-s", str(seed), "-n", str(TRIED), "-p", f"{part}/{parts}", *options,
-                                  *(["-k", str(keep), "-d", self.folder] if keep and part == 0 else []),
-                                  self.first, self.log, expectations], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-                for part in range(parts)]
+        runs = [subprocess.Popen([*arguments, "-p", f"{part}/{parts}", *(keeping if part == 0 else []), *inputs],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for part in range(parts)]
         outputs = [run.communicate()[0] for run in runs]
         print(*("  " + output.splitlines()[-1] for output in outputs), sep="\n")
-        assert not any(run.returncode for run in runs), "\n".join(outputs)[-6000:]
+        if any(run.returncode for run in runs):
+            raise AssertionError("\n".join(outputs)[-6000:] + "\nfind it again with\n  " +
+                                 " ".join([*arguments, *save(seed, inputs)]))
         return [os.path.join(self.folder, f) for f in sorted(os.listdir(self.folder)) if f.startswith("state-")]

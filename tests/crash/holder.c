@@ -1,5 +1,5 @@
 // holder MIB: a process worth saving. It holds MIB of numbered pages, changes some all the time, and looks at all of them once in a while.
-// When there is a file /stop it looks at them a last time, tells, and ends.
+// When there is a file /let-go it looks at them a last time, tells, and ends.
 #include <amber.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     for (uint32_t k = 0; k < n; k++)
         page_fill(&pages[k * WORDS], k, 1);
     printf("holding\n");
-    for (uint32_t version = 2; (stop = open("/stop", O_RDONLY)) < 0; version++) {
+    for (uint32_t version = 2; (stop = open("/let-go", O_RDONLY)) < 0; version++) {
         for (uint32_t k = version % 16; k < n; k += 16)
             page_fill(&pages[k * WORDS], k, version);
         if (version % 16 == 0)

@@ -30,7 +30,7 @@
 
 static const char usage_text[] =
     "usage: states [-t] [-s SEED] [-n STATES] [-p PART/PARTS] [-k KEEP -d FOLDER] DISK LOG EXPECTATIONS\n"
-    "Check the states in which a crash may leave the disk, whose beginning is DISK.\n"
+    "Check the states in which a crash may leave the disk, whose beginning is DISK. LOG -: there was none, and DISK is the state.\n"
     "\n"
     "  -n STATES      about so many between flushes, besides one at each flush (1000)\n"
     "  -p PART/PARTS  only the states of this part, 0 to PARTS - 1\n"
@@ -119,8 +119,11 @@ static void log_add(struct log *l, struct write w)
 static void log_read(struct log *l, const char *path, size_t disk_size)
 {
     size_t size, at = SECTOR;
-    const u8 *log = map_file(path, &size);
+    const u8 *log;
 
+    if (strcmp(path, "-") == 0)
+        return;
+    log = map_file(path, &size);
     if (size < SECTOR || le64(log) != LOG_MAGIC || le32(log + 24) != SECTOR)
         give_up("%s: not a log of writes to sectors of %d bytes", path, SECTOR);
     for (u64 left = le64(log + 16); left > 0; left--) {
@@ -400,8 +403,8 @@ int main(int argc, char **argv)
     }
     disks_prepare(&s, argv[optind]);
     log_read(&s.log, argv[optind + 1], s.size);
-    if (!s.log.total || !image_open_to_read(&img, s.path))
-        give_up("%s: nothing was written", argv[optind + 1]);
+    if (!image_open_to_read(&img, s.path))
+        give_up("%s: cannot be read", argv[optind]);
     s.contents = contents_create(&img, argv[optind + 2]);
     s.head_sector = img.super.journal_start * (FS_BLOCK_SIZE / SECTOR);
     image_close(&img);

@@ -7,18 +7,13 @@ import re
 import pytest
 
 import machine as machines
-from crashing import Recorder, workspace
+from crashing import Recorder, sizes, workspace
 
 
 @pytest.fixture
 def folder():
     with workspace() as path:
         yield path
-
-
-def sizes(m):
-    """Of the storms' files."""
-    return {name: size for size, name in re.findall(r"(\d+) (\w+)$", m.check("ls -l /w"), re.M)}
 
 
 def start_holder(m, mib):
@@ -31,13 +26,12 @@ def start_holder(m, mib):
 def test_files_written(folder):
     """Appended, overwritten in place, replaced by rename, shortened and written past holes, all at the same time."""
     r = Recorder(folder)
-    old = []
     for number in range(1, 5):
         r.run(f"storm append {number} 24", f"storm overwrite {number} 2", f"storm replace {number} 8", f"storm stretch {number} 12",
               f"storm log {number} 8")
         r.machine.check("sync")
-        r.until_now(*old)
-        old = [r.expect("round", "/w/o0", number), r.expect("round", "/w/o1", number)]
+        r.expect("round", "/w/o0", number)
+        r.expect("round", "/w/o1", number)
         for name, size in sizes(r.machine).items():
             r.expect(*(("size", f"/w/{name}", size) if name[0] == "a" else ("exists", f"/w/{name}")))
     r.check_states(seed=1)
@@ -84,7 +78,7 @@ def restore(disk):
     """Boot the disk as the crash left it, and let the process in the image end."""
     m = machines.Machine(disk)
     if "p.img" in m.check("ls"):
-        m.check("touch /stop")
+        m.check("touch /let-go")
         assert "all pages are right" in m.check("restore p.img")
     m.power_off()
     machines.assert_fs_clean(disk)
@@ -125,3 +119,14 @@ def test_full_disk(folder):
         r.run(f"checkpoint {pid} p.img")
         r.expect("image", "/p.img")
     r.check_states(seed=6, keep=2)
+
+
+@pytest.mark.xfail(strict=True, reason="the checksum of the journal's head is in another sector than its fields: when the write of a head is torn "
+                                       "between them, the kernel refuses to mount, and fsck reports an error (though nothing is lost)")
+def test_journal_head_torn(folder):
+    """All other tests take the head's write for atomic, and tear everything else."""
+    r = Recorder(folder, size="8M")
+    for number in range(1, 4):
+        r.run(f"storm append {number} 4")
+        r.machine.check("sync; sleep 6")  # the journal comes to rest, and its head moves
+    r.check_states(seed=7, options=["-t"])

@@ -1,13 +1,14 @@
 // Crash anywhere: kernel/fs works, the disk's writes and flushes are recorded, and then the power fails in many places.
 //
-// A crash state is what the disk may hold when the power fails after some prefix of the log: everything before the last flush, and of what was
-// written since then all, or any part (writes between two flushes reach the disk in any order). Each state is checked by fsck, mounted (which replays
-// the journal and clears the orphans), compared with what the workload did, unmounted and checked again. Sometimes the power fails once more during
-// the recovery.
+// A crash state is what the disk may hold when the power fails after some prefix of the log: everything before the last
+// flush, and of what was written since then all, or any part (writes between two flushes reach the disk in any order).
+// Each state is checked by fsck, mounted (which replays the journal and clears the orphans), compared with what the
+// workload did, unmounted and checked again. Sometimes the power fails once more during the recovery.
 //
-// What must hold: the names are those after some operation k, where k is not before the last one that was reported durable, and not after the last one
-// that had begun; names of one file still are; a file that wasn't changed since it was reported durable has exactly its contents; any other holds only
-// what was written to it, at its place, or zeros; a published file is whole.
+// What must hold: the names are those after some operation k, where k is not before the last one that was reported
+// durable, and not after the last one that had begun; names of one file still are; a file that wasn't changed since it
+// was reported durable has exactly its contents; any other holds only what was written to it, at its place, or zeros; a
+// published file is whole.
 //
 // usage: fs_crash_test [SEED [STATES]]
 #include "fs_host.h"
@@ -446,7 +447,9 @@ static void collect(const char *path)
     if (path[0]) {
         CHECK(tree_count < ARRAY_SIZE(tree));
         struct found *f = &tree[tree_count++];
-        *f = (struct found){.type = id.type, .ino = id.ino, .size = (size_t)id.size, .data = malloc((size_t)id.size + 1)};
+        *f = (struct found){
+            .type = id.type, .ino = id.ino, .size = (size_t)id.size, .data = malloc((size_t)id.size + 1)
+        };
         text_copy(f->path, path, sizeof(f->path));
         struct piece piece = {f->data, (u32)f->size};
         if (id.type == T_FILE) {
@@ -540,14 +543,16 @@ static void explain(u32 low, u32 high)
 {
     fprintf(stderr, "found:");
     for (u32 k = 0; k < tree_count; k++)
-        fprintf(stderr, " %s(%u, inode %llu, %zu)", tree[k].path, tree[k].type, (unsigned long long)tree[k].ino, tree[k].size);
+        fprintf(stderr, " %s(%u, inode %llu, %zu)", tree[k].path, tree[k].type, (unsigned long long)tree[k].ino,
+                tree[k].size);
     for (u32 s = low; s <= high; s++) {
         fprintf(stderr, "\nstate %u (names %s):", s, same_names(&states[s]) ? "agree" : "differ");
         for (u32 k = 0; k < states[s].count; k++) {
             u32 node = states[s].entries[k].node;
             struct found *f = found_at(states[s].entries[k].path);
             struct version *v = settled(node, low, high);
-            fprintf(stderr, " %s(%u, node %u%s%s)", states[s].entries[k].path, nodes[node].type, node, v ? ", settled" : "",
+            fprintf(stderr, " %s(%u, node %u%s%s)", states[s].entries[k].path, nodes[node].type, node,
+                    v ? ", settled" : "",
                     f && f->type == T_FILE && !right_contents(f, node, low, high) ? ", WRONG" : "");
         }
     }
@@ -593,7 +598,8 @@ static void examine_names(void *arg)
         good = agrees(k, low, high);
     if (!good) {
         explain(low, high);
-        host_fail("a crash at %zu of %zu (%s) is none of the states %u to %u", c->position, history.count, c->kind, low, high);
+        host_fail("a crash at %zu of %zu (%s) is none of the states %u to %u", c->position, history.count, c->kind, low,
+                  high);
     }
     extend_all();
     collect_release();
@@ -617,10 +623,11 @@ static void show_history(size_t position)
             fprintf(stderr, "%zu: %llu, descriptor of %llu, %u blocks\n", k, (unsigned long long)w->block,
                     (unsigned long long)d.sequence, d.count);
         else if (fs_commit_decode(w->bytes, &commit) == FS_OK)
-            fprintf(stderr, "%zu: %llu, commit of %llu\n", k, (unsigned long long)w->block, (unsigned long long)commit.sequence);
+            fprintf(stderr, "%zu: %llu, commit of %llu\n", k, (unsigned long long)w->block,
+                    (unsigned long long)commit.sequence);
         else if (fs_journal_head_decode(w->bytes, &s, &head) == FS_OK)
-            fprintf(stderr, "%zu: %llu, head: %llu at %llu\n", k, (unsigned long long)w->block, (unsigned long long)head.sequence,
-                    (unsigned long long)head.start);
+            fprintf(stderr, "%zu: %llu, head: %llu at %llu\n", k, (unsigned long long)w->block,
+                    (unsigned long long)head.sequence, (unsigned long long)head.start);
         else
             fprintf(stderr, "%zu: %llu\n", k, (unsigned long long)w->block);
     }
@@ -667,7 +674,8 @@ static void cut_recovery(struct crash c)
 }
 
 enum { ALL, HALF, ONE_LOST, ONE_ONLY, KINDS };
-static const char *const kind_names[] = {"a prefix", "any half of the last writes", "one of the last writes lost", "one of the last writes only"};
+static const char *const kind_names[] = { "a prefix", "any half of the last writes", "one of the last writes lost",
+                                          "one of the last writes only" };
 
 // Put writes [from, to) of the log, which no flush separates, onto the disk, or a part of them.
 static void apply_window(size_t from, size_t to, u32 kind)
@@ -676,7 +684,8 @@ static void apply_window(size_t from, size_t to, u32 kind)
 
     for (size_t k = from; k < to; k++) {
         struct host_write *w = &history.writes[k];
-        bool here = kind == ALL || (kind == HALF && host_random(2)) || (kind == ONE_LOST && k != one) || (kind == ONE_ONLY && k == one);
+        bool here = kind == ALL || (kind == HALF && host_random(2)) || (kind == ONE_LOST && k != one) ||
+                    (kind == ONE_ONLY && k == one);
         if (!w->flush && here)
             memcpy(host_disk_bytes() + w->block * FS_BLOCK_SIZE, w->bytes, FS_BLOCK_SIZE);
     }
@@ -817,7 +826,8 @@ static void use_disk(u64 blocks, u64 formatted)
 
 int main(int argc, char **argv)
 {
-    u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, limit = argc > 2 ? strtoull(argv[2], NULL, 0) : 10000, workloads = 0;
+    u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, limit = argc > 2 ? strtoull(argv[2], NULL, 0) : 10000,
+        workloads = 0;
 
     host_set_memory(700);
     first_image = malloc(DISK_LARGE * FS_BLOCK_SIZE);

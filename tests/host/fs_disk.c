@@ -1,7 +1,7 @@
 // The simulated disk, with mkfs and fsck for it.
 //
-// Requests wait in a queue until somebody waits for one of them; then they are done in random order, as a device might. A flush is done at once: it
-// covers what was done before it was submitted.
+// Requests wait in a queue until somebody waits for one of them; then they are done in random order, as a device might.
+// A flush is done at once: it covers what was done before it was submitted.
 #include "fs_host.h"
 #include <base/byteorder.h>
 #include <base/string.h>
@@ -121,8 +121,8 @@ static void execute(struct disk_request *r)
 
 void disk_submit(struct disk *d, struct disk_request *r)
 {
-    bool inside = r->op == DISK_FLUSH ||
-                  (r->count > 0 && r->count <= DISK_MAX_BLOCKS && r->block < d->blocks && r->count <= d->blocks - r->block);
+    bool inside = r->op == DISK_FLUSH || (r->count > 0 && r->count <= DISK_MAX_BLOCKS && r->block < d->blocks &&
+                                          r->count <= d->blocks - r->block);
 
     CHECK(d == &disk && r->done == NULL);
     r->complete = false;
@@ -186,7 +186,9 @@ static void mark(u64 map_start, u64 from, u64 to)
 
 static void format_root(const struct fs_super *s)
 {
-    struct fs_inode root = {.type = FS_DIR, .nlink = 1, .size = 2 * FS_DIRENT_SIZE, .generation = 1, .blocks = 1, .parent = 1};
+    struct fs_inode root = {
+        .type = FS_DIR, .nlink = 1, .size = 2 * FS_DIRENT_SIZE, .generation = 1, .blocks = 1, .parent = 1
+    };
     struct fs_dirent dot = {.ino = 1, .type = FS_DIR, .len = 1, .name = "."};
     struct fs_dirent dot_dot = {.ino = 1, .type = FS_DIR, .len = 2, .name = ".."};
     struct fs_inode head = {.type = FS_FREE};

@@ -1,5 +1,6 @@
-// kernel/fs when things fail: every n-th disk request, every n-th allocation of memory, a full disk, a full inode table. Errors may come back, nothing
-// else may happen: no hang, no leak, and a disk on which fsck finds nothing, before and after the next mount.
+// kernel/fs when things fail: every n-th disk request, every n-th allocation of memory, a full disk, a full inode
+// table. Errors may come back, nothing else may happen: no hang, no leak, and a disk on which fsck finds nothing,
+// before and after the next mount.
 //
 // usage: fs_fault_test [SEED]
 #include "fs_host.h"
@@ -172,7 +173,8 @@ static void try_all(const char *what, void (*arm)(u32 n, bool on), bool (*reache
             host_fail("%s %u fails%s: fsck objects", what, n, from_then_on ? ", and all after it" : "");
         host_run(mount_and_look, NULL);
         if (host_fsck())
-            host_fail("%s %u fails%s: fsck objects after the next mount", what, n, from_then_on ? ", and all after it" : "");
+            host_fail("%s %u fails%s: fsck objects after the next mount", what, n,
+                      from_then_on ? ", and all after it" : "");
         faults_tried += again;
         if (!again)
             break;
@@ -231,7 +233,8 @@ static void fill_with_files(void)
             CHECK(err == -ENOSPC);
             return;
         }
-        err = host_random(3) ? inode_write(file_inode(f), 0, &piece, 1, &done) : inode_preallocate(file_inode(f), piece.size);
+        err = host_random(3) ? inode_write(file_inode(f), 0, &piece, 1, &done)
+                             : inode_preallocate(file_inode(f), piece.size);
         file_put(f);
         if (err) {
             CHECK(err == -ENOSPC);
@@ -362,7 +365,7 @@ int main(int argc, char **argv)
         try_all("allocation", host_fail_memory, host_memory_failed, on);
     }
     host_disk_destroy();
-    printf("fs_fault_test: seed %llu, %llu faults, full disks and tables: nothing but errors\n", (unsigned long long)seed,
-           (unsigned long long)faults_tried);
+    printf("fs_fault_test: seed %llu, %llu faults, full disks and tables: nothing but errors\n",
+           (unsigned long long)seed, (unsigned long long)faults_tried);
     return 0;
 }

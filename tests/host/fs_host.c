@@ -146,7 +146,9 @@ static struct fiber *fiber_start(void (*entry)(void *), void *arg)
         if (f->alive)
             continue;
         char *stack = f->stack ? f->stack : malloc(FIBER_STACK);
-        *f = (struct fiber){.stack = stack, .entry = entry, .arg = arg, .alive = true, .ready = true, .deadline = NEVER};
+        *f = (struct fiber){
+            .stack = stack, .entry = entry, .arg = arg, .alive = true, .ready = true, .deadline = NEVER
+        };
         list_init(&f->thread.wait_link);
         __asan_unpoison_memory_region(stack, FIBER_STACK);
         getcontext(&f->context);

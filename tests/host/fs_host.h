@@ -1,8 +1,9 @@
-// The kernel under kernel/fs, on the host: threads, locks, memory, time and a disk, all simulated in one thread of the host.
+// The kernel under kernel/fs, on the host: threads, locks, memory, time and a disk, all simulated in one thread of the
+// host.
 //
-// Threads are switched where the kernel's could be: when they wait, and (with host_set_preemption) at any spin lock, by a random
-// generator that starts from a seed: every run can be repeated. The clock moves only when all threads wait. A deadlock, a broken order of
-// locks, or a panic ends the program with a message.
+// Threads are switched where the kernel's could be: when they wait, and (with host_set_preemption) at any spin lock, by
+// a random generator that starts from a seed: every run can be repeated. The clock moves only when all threads wait. A
+// deadlock, a broken order of locks, or a panic ends the program with a message.
 #pragma once
 
 #include <dev/disk.h>
@@ -28,7 +29,8 @@ void host_run(void (*body)(void *), void *arg);
 void host_spawn(void (*body)(void *), void *arg);
 void host_join(void);
 
-/* Start a thread that calls fs_sync() every now and then, until host_stop_syncing(): so that commits happen in the middle of everything. */
+/* Start a thread that calls fs_sync() every now and then, until host_stop_syncing(): so that commits happen in the
+ * middle of everything. */
 void host_start_syncing(void);
 void host_stop_syncing(void);
 

@@ -1,6 +1,6 @@
-// kernel/fs on disks that lie: a good file system, with some of its metadata changed at random (checksums made right again, so that
-// the lie is believed), is mounted and used in every way. Errors and wrong data are fine; a crash, a hang, a leak, or a write outside of the data area and
-// the metadata's own places is not.
+// kernel/fs on disks that lie: a good file system, with some of its metadata changed at random (checksums made right
+// again, so that the lie is believed), is mounted and used in every way. Errors and wrong data are fine; a crash, a
+// hang, a leak, or a write outside of the data area and the metadata's own places is not.
 //
 // usage: fs_hostile_test [SEED [DISKS]]
 #include "fs_host.h"
@@ -224,7 +224,7 @@ int main(int argc, char **argv)
         CHECK(memcmp(block_at(DISK_BLOCKS - 1), image + (DISK_BLOCKS - 1) * FS_BLOCK_SIZE, FS_BLOCK_SIZE) == 0);
     }
     host_disk_destroy();
-    printf("fs_hostile_test: seed %llu, %u damaged disks, %llu of them mounted: nothing but errors\n", (unsigned long long)seed, disks,
-           (unsigned long long)mounts);
+    printf("fs_hostile_test: seed %llu, %u damaged disks, %llu of them mounted: nothing but errors\n",
+           (unsigned long long)seed, disks, (unsigned long long)mounts);
     return 0;
 }

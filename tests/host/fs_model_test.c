@@ -1,5 +1,5 @@
-// kernel/fs against a model: random operations on a small tree of names, each compared with what a simple tree in memory says; in between
-// everything is compared, the file system is unmounted, checked by fsck, and mounted again.
+// kernel/fs against a model: random operations on a small tree of names, each compared with what a simple tree in
+// memory says; in between everything is compared, the file system is unmounted, checked by fsck, and mounted again.
 //
 // usage: fs_model_test [SEED [OPERATIONS]]
 #include "fs_host.h"
@@ -117,7 +117,9 @@ static bool is_below(struct node *n, struct node *top)
 
 static const char *random_path(void)
 {
-    static const char *const names[] = {"a", "b", "c", "dd", "name-of-14-ch", "name-that-is-too-long-1", "name-that-is-too-long-2", "x y"};
+    static const char *const names[] = {
+        "a", "b", "c", "dd", "name-of-14-ch", "name-that-is-too-long-1", "name-that-is-too-long-2", "x y"
+    };
     static char paths[4][128];
     static u32 turn;
     char *out = paths[turn++ % 4];
@@ -595,8 +597,8 @@ static void do_remount(void)
     host_stop_syncing();
     CHECK_OK(fs_unmount());
     if (inodes_live() || host_objects() || host_frames_used())
-        host_fail("left after the end: %u inodes, %llu objects, %u frames", inodes_live(), (unsigned long long)host_objects(),
-                  host_frames_used());
+        host_fail("left after the end: %u inodes, %llu objects, %u frames", inodes_live(),
+                  (unsigned long long)host_objects(), host_frames_used());
     CHECK(host_fsck() == 0);
     CHECK_OK(fs_mount(disk));
     host_start_syncing();
@@ -609,8 +611,9 @@ static void body(void *arg)
         void (*run)(void);
         u32 weight;
     } kinds[] = {
-        {do_create, 12}, {do_close, 6},  {do_write, 20}, {do_read, 10},   {do_frames, 8}, {do_paged, 8},  {do_truncate, 5}, {do_preallocate, 2},
-        {do_sync, 2},    {do_mkdir, 6},  {do_mknod, 1},  {do_unlink, 10}, {do_link, 5},    {do_rename, 10},  {do_publish, 2},
+        { do_create, 12 }, { do_close, 6 },    { do_write, 20 },      { do_read, 10 },   { do_frames, 8 },
+        { do_paged, 8 },   { do_truncate, 5 }, { do_preallocate, 2 }, { do_sync, 2 },    { do_mkdir, 6 },
+        { do_mknod, 1 },   { do_unlink, 10 },  { do_link, 5 },        { do_rename, 10 }, { do_publish, 2 },
     };
     u32 total = 0;
 

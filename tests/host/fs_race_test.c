@@ -1,5 +1,6 @@
-// kernel/fs under several threads: all of them work on the same few names, switched at random at every lock. Nobody knows what the result should
-// be; but nothing may hang, break the order of locks, leak, or leave a disk that fsck objects to, and each file holds what one writer wrote.
+// kernel/fs under several threads: all of them work on the same few names, switched at random at every lock. Nobody
+// knows what the result should be; but nothing may hang, break the order of locks, leak, or leave a disk that fsck
+// objects to, and each file holds what one writer wrote.
 //
 // usage: fs_race_test [SEED [ROUNDS]]
 #include "fs_host.h"

@@ -1,6 +1,6 @@
-// Reads and writes of bytes whose pieces are whole page frames, as large calls of programs are: a part of each goes straight between frames and
-// disk. One file against an array of bytes, with small reads and writes through the cache in between; then the same while memory, reads and
-// writes fail; at last fsck.
+// Reads and writes of bytes whose pieces are whole page frames, as large calls of programs are: a part of each goes
+// straight between frames and disk. One file against an array of bytes, with small reads and writes through the cache
+// in between; then the same while memory, reads and writes fail; at last fsck.
 //
 // usage: fs_whole_test [SEED [OPERATIONS]]
 #include "fs_host.h"
@@ -76,7 +76,8 @@ static void to_model(u64 at, u32 count, size_t n)
     }
 }
 
-// What fails has changed the file up to *done; blocks behind that which the file had before may have the old or the new bytes: read anew.
+// What fails has changed the file up to *done; blocks behind that which the file had before may have the old or the new
+// bytes: read anew.
 static void learn(u64 at, size_t n)
 {
     struct inode_identity id;
@@ -231,7 +232,8 @@ int main(int argc, char **argv)
     host_run(body, disk);
     CHECK(host_fsck() == 0);
     CHECK(host_frames_used() == 0 && host_objects() == 0);
-    printf("fs_whole_test: seed %llu, %u operations, %u with whole frames: good\n", (unsigned long long)seed, 3 * operations, wholes);
+    printf("fs_whole_test: seed %llu, %u operations, %u with whole frames: good\n", (unsigned long long)seed,
+           3 * operations, wholes);
     host_disk_destroy();
     return 0;
 }

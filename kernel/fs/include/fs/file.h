@@ -21,13 +21,15 @@ struct inode *file_inode(struct file *f);     // borrowed; NULL for pipes
 MUST_CHECK int pipe_create(struct file **read_end, struct file **write_end);
 
 /*
- * Read or write at the file's offset and move it. *done counts bytes also when an error is returned (a pipe's writer interrupted in the
- * middle: -EINTR). Reading gives what there is, at least one byte, or 0 at the end. -EBADF (not open for that), -EPIPE, and inode_*'s.
+ * Read or write at the file's offset and move it. *done counts bytes also when an error is returned (a pipe's writer
+ * interrupted in the middle: -EINTR). Reading gives what there is, at least one byte, or 0 at the end. -EBADF (not open
+ * for that), -EPIPE, and inode_*'s.
  */
 MUST_CHECK int file_read(struct file *f, struct piece *pieces, u32 count, size_t *done);
 MUST_CHECK int file_write(struct file *f, const struct piece *pieces, u32 count, size_t *done);
 
-/* How many of the n bytes that a program wants to move are best given to one call of those: large ones to files, few to what waits. */
+/* How many of the n bytes that a program wants to move are best given to one call of those: large ones to files, few to
+ * what waits. */
 size_t file_portion(struct file *f, size_t n, bool is_write);
 
 MUST_CHECK int file_stat(struct file *f, struct stat *st);                  // -EBADF for pipes

@@ -10,10 +10,12 @@
 struct inode;
 struct disk;
 
-/* Mount the disk as the root. Replays the journal, clears orphans. -EIO, -EINVAL (not ours; says why), -ENOMEM, -EBUSY (mounted already). */
+/* Mount the disk as the root. Replays the journal, clears orphans. -EIO, -EINVAL (not ours; says why), -ENOMEM, -EBUSY
+ * (mounted already). */
 MUST_CHECK int fs_mount(struct disk *disk);
 
-/* Everything to its place on the disk, and let go of it. -EBUSY: inodes are in use. Also after the file system became read-only. */
+/* Everything to its place on the disk, and let go of it. -EBUSY: inodes are in use. Also after the file system became
+ * read-only. */
 MUST_CHECK int fs_unmount(void);
 
 /* All that was done before is durable when it returns. */
@@ -39,15 +41,16 @@ void inode_stat(struct inode *i, struct stat *st);
 MUST_CHECK int inode_find(u64 ino, u64 generation, struct inode **out);
 
 /*
- * Read or write at an offset. *done: bytes, which may be fewer at the end of the file, or on an error after the first byte.
- * A directory reads as struct dirent (uapi/stat.h), and can't be written. -EISDIR, -EIO, -ENOSPC, -EFBIG, -EROFS, -ENOMEM.
+ * Read or write at an offset. *done: bytes, which may be fewer at the end of the file, or on an error after the first
+ * byte. A directory reads as struct dirent (uapi/stat.h), and can't be written. -EISDIR, -EIO, -ENOSPC, -EFBIG, -EROFS,
+ * -ENOMEM.
  */
 MUST_CHECK int inode_read(struct inode *i, u64 offset, struct piece *pieces, u32 count, size_t *done);
 MUST_CHECK int inode_write(struct inode *i, u64 offset, const struct piece *pieces, u32 count, size_t *done);
 
 /*
- * Whole frames between memory and file, no copy: count frames at offset (a multiple of the block size). Writing beyond the end extends the file.
- * All or nothing known on error.
+ * Whole frames between memory and file, no copy: count frames at offset (a multiple of the block size). Writing beyond
+ * the end extends the file. All or nothing known on error.
  */
 MUST_CHECK int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 count);
 MUST_CHECK int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 count);
@@ -60,7 +63,8 @@ MUST_CHECK int inode_truncate(struct inode *i, u64 size);
 /* Its contents and what makes it reachable are durable when it returns. */
 MUST_CHECK int inode_sync(struct inode *i);
 
-/* For exec: pages out of [offset, ...) of a file; while it lives, the file can't be opened for writing (-ETXTBSY). -ETXTBSY if it is open for writing. */
+/* For exec: pages out of [offset, ...) of a file; while it lives, the file can't be opened for writing (-ETXTBSY).
+ * -ETXTBSY if it is open for writing. */
 MUST_CHECK int inode_backing(struct inode *i, struct backing **out);
 
 /* For open: count a writer. -ETXTBSY if somebody executes it. */
