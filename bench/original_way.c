@@ -1,5 +1,6 @@
-// Saves memory as the original xv6 checkpointing project does: original_way KIB ROUNDS. 1 KiB a time, each made durable by a journal transaction of its
-// own before the next begins. Prints a line "name value unit" a round, the first of which makes the file and the others overwrite it.
+// Saves memory as the original xv6 checkpointing project does: original_way KIB ROUNDS. 1 KiB a time, each made durable
+// by a journal transaction of its own before the next begins. Prints a line "name value unit" a round, the first of
+// which makes the file and the others overwrite it.
 #include <amber.h>
 #include <err.h>
 #include <fcntl.h>

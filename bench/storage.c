@@ -1,4 +1,5 @@
-// What storage costs, measured from inside. Each run prints lines "name value unit"; bench/storage.py puts them together.
+// What storage costs, measured from inside. Each run prints lines "name value unit"; bench/storage.py puts them
+// together.
 //
 //     storage raw-write MINOR MIB KIB     sequential write of disk MINOR, with a flush: MIB in all, KIB a call
 //     storage raw-read MINOR MIB KIB      sequential read
@@ -275,14 +276,9 @@ static const struct mode {
     int args;
     void (*run)(char **args);
 } modes[] = {
-    {"raw-write", 3, raw_write},
-    {"raw-read", 3, raw_read},
-    {"file-write", 3, file_write},
-    {"file-read", 2, file_read},
-    {"fill", 2, fill},
-    {"checkpoint", 1, checkpoints},
-    {"populate", 2, populate},
-    {"costs", 1, costs},
+    { "raw-write", 3, raw_write }, { "raw-read", 3, raw_read }, { "file-write", 3, file_write },
+    { "file-read", 2, file_read }, { "fill", 2, fill },         { "checkpoint", 1, checkpoints },
+    { "populate", 2, populate },   { "costs", 1, costs },
 };
 
 int main(int argc, char **argv)

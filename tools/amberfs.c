@@ -153,7 +153,7 @@ static bool command_run(enum command command, int count, char **args)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {}};
+    static const struct option longs[] = { { "help", no_argument, NULL, 'h' }, {} };
     enum command command = COMMAND_NONE;
     int c;
 

@@ -52,9 +52,9 @@ static int check(const char *path, bool repair)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"dry-run", no_argument, NULL, 'n'},
-        {"repair", no_argument, NULL, 'y'},
-        {"help", no_argument, NULL, 'h'},
+        { "dry-run", no_argument, NULL, 'n' },
+        { "repair", no_argument, NULL, 'y' },
+        { "help", no_argument, NULL, 'h' },
         {},
     };
     bool dry = false, repair = false, ok = true;

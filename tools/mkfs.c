@@ -47,10 +47,10 @@ static bool number_option(const char *what, const char *text, bool (*parse)(cons
 static int options_parse(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = {
-        {"size", required_argument, NULL, 's'},    {"inodes", required_argument, NULL, 'i'},
-        {"journal", required_argument, NULL, 'j'}, {"force", no_argument, NULL, 'f'},
-        {"replace", no_argument, NULL, 'r'},       {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},          {},
+        { "size", required_argument, NULL, 's' },    { "inodes", required_argument, NULL, 'i' },
+        { "journal", required_argument, NULL, 'j' }, { "force", no_argument, NULL, 'f' },
+        { "replace", no_argument, NULL, 'r' },       { "quiet", no_argument, NULL, 'q' },
+        { "help", no_argument, NULL, 'h' },          {},
     };
     bool ok = true;
     int c;

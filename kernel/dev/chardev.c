@@ -2,7 +2,7 @@
 #include <dev/chardev.h>
 #include <kern/printk.h>
 
-static const struct chardev *chardevs[16]; // changed only while the machine starts
+static const struct chardev *chardevs[16];  // changed only while the machine starts
 
 void chardev_register(u32 major, const struct chardev *d)
 {

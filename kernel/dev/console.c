@@ -16,9 +16,9 @@
 #include <uapi/errno.h>
 #include <uapi/sys.h>
 
-#define RING_SIZE     8192  // a power of two
-#define END_OF_INPUT  0x100 // in the ring: ^D was typed here; not a byte
-#define WRITE_AT_ONCE 256u  // bytes a program sends before others get a turn
+#define RING_SIZE     8192   // a power of two
+#define END_OF_INPUT  0x100  // in the ring: ^D was typed here; not a byte
+#define WRITE_AT_ONCE 256u   // bytes a program sends before others get a turn
 
 #define CONTROL(c)    ((c)&0x1f)
 #define DEL           0x7f
@@ -28,12 +28,12 @@ enum request { NOTHING, INTERRUPT_GROUP, LIST_PROCESSES };
 
 static struct spinlock tty_lock = SPINLOCK_INIT("console", RANK_TTY);
 static u16 ring[RING_SIZE] GUARDED_BY(tty_lock);
-static u32 read_at GUARDED_BY(tty_lock), ready GUARDED_BY(tty_lock), typed GUARDED_BY(tty_lock); // count on for ever
+static u32 read_at GUARDED_BY(tty_lock), ready GUARDED_BY(tty_lock), typed GUARDED_BY(tty_lock);  // count on for ever
 static int mode GUARDED_BY(tty_lock) = TTY_COOKED;
 static int foreground GUARDED_BY(tty_lock);
-static bool writing GUARDED_BY(tty_lock); // a program is inside console_write()
-static struct wait_queue readers GUARDED_BY(tty_lock) = {{&readers.waiters, &readers.waiters}};
-static struct wait_queue writers GUARDED_BY(tty_lock) = {{&writers.waiters, &writers.waiters}};
+static bool writing GUARDED_BY(tty_lock);  // a program is inside console_write()
+static struct wait_queue readers GUARDED_BY(tty_lock) = { { &readers.waiters, &readers.waiters } };
+static struct wait_queue writers GUARDED_BY(tty_lock) = { { &writers.waiters, &writers.waiters } };
 
 static struct spinlock output_lock = SPINLOCK_INIT("console output", RANK_UART);
 // The serial line took nothing for long; it is not waited for until it takes bytes again.
@@ -164,7 +164,7 @@ static bool is_continuation(u16 byte)
 // A control character shows as ^X; but a tab as one blank, so that rubbing it out needs no column.
 static void echo(u8 byte)
 {
-    char shown[2] = {'^', (char)(byte ^ 0x40)};
+    char shown[2] = { '^', (char)(byte ^ 0x40) };
 
     if (byte == '\n')
         output("\n", 1);
@@ -334,7 +334,7 @@ static size_t take(u8 *to, size_t n, bool *ended) REQUIRES(tty_lock)
     while (taken < n && read_at != ready && !*ended) {
         u16 entry = ring[read_at++ % RING_SIZE];
         if (mode == TTY_COOKED && entry == '\r')
-            entry = '\n'; // typed while the mode was raw
+            entry = '\n';  // typed while the mode was raw
         if (entry != END_OF_INPUT)
             to[taken++] = (u8)entry;
         else if (mode == TTY_RAW)
@@ -402,7 +402,7 @@ int console_set_mode(int new_mode)
     int before = mode;
     mode = new_mode;
     if (ready != typed)
-        line_commit(); // what was being edited is now input as it is
+        line_commit();  // what was being edited is now input as it is
     spin_unlock(&tty_lock);
     return before;
 }
@@ -430,7 +430,7 @@ void console_set_ops(const struct console_ops *console_ops)
 
 void console_init(void)
 {
-    static const struct chardev console = {.name = "console", .read = console_read, .write = console_write};
+    static const struct chardev console = { .name = "console", .read = console_read, .write = console_write };
 
     terminal_init();
     printk_set_sink(output);

@@ -11,15 +11,15 @@
 #include <sched/thread.h>
 #include <uapi/errno.h>
 
-static struct disk *disks; // in order of registration; changed only while the machine starts
+static struct disk *disks;  // in order of registration; changed only while the machine starts
 
 // Guards `complete` and `waiters` of every request that somebody waits for by disk_wait().
 static struct spinlock wait_lock = SPINLOCK_INIT("disk wait", RANK_WAIT);
 
 // The requests that end without a device, and the thread that ends them.
 static struct spinlock later_lock = SPINLOCK_INIT("disk later", RANK_WAIT);
-static struct list later GUARDED_BY(later_lock) = {&later, &later};
-static struct wait_queue later_work GUARDED_BY(later_lock) = {{&later_work.waiters, &later_work.waiters}};
+static struct list later GUARDED_BY(later_lock) = { &later, &later };
+static struct wait_queue later_work GUARDED_BY(later_lock) = { { &later_work.waiters, &later_work.waiters } };
 static struct thread later_thread;
 static u8 later_stack[KERNEL_STACK_SIZE] __attribute__((aligned(16)));
 
@@ -160,7 +160,7 @@ int disk_wait(struct disk_request *r)
 
 int disk_transfer(struct disk *d, enum disk_op op, u64 block, u32 count, struct frame **frames)
 {
-    struct disk_request r = {.op = op, .block = block, .count = count, .frames = frames};
+    struct disk_request r = { .op = op, .block = block, .count = count, .frames = frames };
 
     disk_submit(d, &r);
     return disk_wait(&r);

@@ -1,7 +1,8 @@
 // Disks as programs may use them: the device with MAJOR_DISK and minor n is the n-th disk that was registered.
 //
-// There is no cache: whole blocks only, in whole page frames of the caller, which the disk reads and writes itself. Anything else is -EINVAL.
-// All of a call's requests are in flight at once. The mounted disk can be read, but not written.
+// There is no cache: whole blocks only, in whole page frames of the caller, which the disk reads and writes itself.
+// Anything else is -EINVAL. All of a call's requests are in flight at once. The mounted disk can be read, but not
+// written.
 #include "driver.h"
 #include <base/piece.h>
 #include <dev/chardev.h>
@@ -49,7 +50,7 @@ static int check(u64 offset, const struct piece *pieces, u32 count)
 
 static void submit(struct disk *d, struct part *part, enum disk_op op, u64 block, const struct piece *pieces, u32 count)
 {
-    part->request = (struct disk_request){.op = op, .block = block, .count = count, .frames = part->frames};
+    part->request = (struct disk_request){ .op = op, .block = block, .count = count, .frames = part->frames };
     for (u32 k = 0; k < count; k++)
         part->frames[k] = frame_of(pieces[k].data);
     disk_submit(d, &part->request);
@@ -128,7 +129,8 @@ static int raw_sync(u32 minor)
 void rawdisk_init(void)
 {
     static const struct chardev raw = {
-        .name = "disk", .size = raw_size, .read_at = raw_read, .write_at = raw_write, .sync = raw_sync};
+        .name = "disk", .size = raw_size, .read_at = raw_read, .write_at = raw_write, .sync = raw_sync
+    };
 
     chardev_register(MAJOR_DISK, &raw);
 }

@@ -18,9 +18,9 @@
 #define VIRTIO_F_VERSION_1     (1ull << 32)
 
 // 2.6.5, the descriptor table
-#define DESCRIPTOR_NEXT     1 // the chain goes on at `next`
-#define DESCRIPTOR_WRITE    2 // the device writes it, else it reads it
-#define DESCRIPTOR_INDIRECT 4 // it holds a table of descriptors
+#define DESCRIPTOR_NEXT     1  // the chain goes on at `next`
+#define DESCRIPTOR_WRITE    2  // the device writes it, else it reads it
+#define DESCRIPTOR_INDIRECT 4  // it holds a table of descriptors
 
 #define VIRTIO_RING_MAX     256
 
@@ -33,12 +33,12 @@ struct virtio_descriptor {
 
 // A split virtqueue (2.6). Its owner guards it by a lock.
 struct virtio_ring {
-    u16 size; // of descriptors, a power of two
+    u16 size;  // of descriptors, a power of two
     struct virtio_descriptor *descriptors;
     struct virtio_available *available;
     struct virtio_used *used;
-    u16 offered; // chains given to the device so far
-    u16 taken;   // chains taken back so far
+    u16 offered;  // chains given to the device so far
+    u16 taken;    // chains taken back so far
 };
 
 /* A ring of up to VIRTIO_RING_MAX descriptors, all zero. Errors: -ENOMEM. */
@@ -79,7 +79,7 @@ struct virtio_transport {
 
 struct virtio_device {
     const struct virtio_transport *transport;
-    char where[24]; // for messages: "pci 0:4.0"
+    char where[24];  // for messages: "pci 0:4.0"
 };
 
 /*

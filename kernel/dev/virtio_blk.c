@@ -23,7 +23,7 @@
 #define BLK_F_FLUSH    (1ull << 9)
 
 // 5.2.4, configuration
-#define CONFIG_CAPACITY 0 // 64 bits, in sectors of 512 bytes
+#define CONFIG_CAPACITY 0  // 64 bits, in sectors of 512 bytes
 #define CONFIG_SIZE_MAX 8
 #define CONFIG_SEG_MAX  12
 
@@ -36,9 +36,9 @@
 #define SECTORS_PER_BLOCK (DISK_BLOCK_SIZE / 512)
 
 #define TABLE_MAX         (PAGE_SIZE / sizeof(struct virtio_descriptor))
-#define DIRECT_TABLE      64u  // descriptors of a slot when there are no indirect tables
-#define NOT_DATA          2u   // of a table: the header and the status
-#define FRAMES_PER_TABLE  512u // memory the machine must have for each slot
+#define DIRECT_TABLE      64u   // descriptors of a slot when there are no indirect tables
+#define NOT_DATA          2u    // of a table: the header and the status
+#define FRAMES_PER_TABLE  512u  // memory the machine must have for each slot
 
 // What the device reads and writes besides the data.
 struct envelope {
@@ -49,12 +49,12 @@ struct envelope {
 };
 
 struct slot {
-    struct disk_request *request; // NULL: free
-    u32 done;                     // blocks done by parts that ended
-    u32 part;                     // blocks in the part that runs
+    struct disk_request *request;  // NULL: free
+    u32 done;                      // blocks done by parts that ended
+    u32 part;                      // blocks in the part that runs
     struct virtio_descriptor *table;
-    u16 head;  // the ring's descriptor that the device gets to know
-    u16 first; // the table's first descriptor, as `next` counts
+    u16 head;   // the ring's descriptor that the device gets to know
+    u16 first;  // the table's first descriptor, as `next` counts
     struct envelope *envelope;
 };
 
@@ -62,17 +62,17 @@ struct virtio_blk {
     struct disk disk;
     char name[8];
     struct virtio_device *device;
-    bool can_flush; // else every write is durable at once
+    bool can_flush;  // else every write is durable at once
     bool indirect;
-    u32 max_segments; // data descriptors of a part
+    u32 max_segments;  // data descriptors of a part
     u32 max_segment_size;
     u32 slot_count;
     struct spinlock lock;
     struct virtio_ring ring FIELD_GUARDED_BY(lock);
     struct slot slots[VIRTIO_RING_MAX] FIELD_GUARDED_BY(lock);
-    u16 free[VIRTIO_RING_MAX] FIELD_GUARDED_BY(lock); // a stack of free slots
+    u16 free[VIRTIO_RING_MAX] FIELD_GUARDED_BY(lock);  // a stack of free slots
     u32 free_count FIELD_GUARDED_BY(lock);
-    struct list held FIELD_GUARDED_BY(lock); // requests that wait for a slot
+    struct list held FIELD_GUARDED_BY(lock);  // requests that wait for a slot
     bool broken FIELD_GUARDED_BY(lock);
 };
 
@@ -82,7 +82,7 @@ static struct virtio_descriptor *descriptor_set(struct slot *s, unsigned i, padd
 {
     struct virtio_descriptor *d = &s->table[i];
 
-    *d = (struct virtio_descriptor){address, length, (u16)(flags | DESCRIPTOR_NEXT), (u16)(s->first + i + 1)};
+    *d = (struct virtio_descriptor){ address, length, (u16)(flags | DESCRIPTOR_NEXT), (u16)(s->first + i + 1) };
     return d;
 }
 
@@ -328,7 +328,7 @@ static int slot_init(struct virtio_blk *b, u32 i)
     }
     s->head = (u16)i;
     s->table = frame_data(table);
-    b->ring.descriptors[i] = (struct virtio_descriptor){frame_addr(table), 0, DESCRIPTOR_INDIRECT, 0};
+    b->ring.descriptors[i] = (struct virtio_descriptor){ frame_addr(table), 0, DESCRIPTOR_INDIRECT, 0 };
     return 0;
 }
 
@@ -383,7 +383,7 @@ static int queue_init(struct virtio_blk *b, u64 features)
     err = slots_init(b);
     if (err)
         goto out_ring;
-    err = t->queue_start(b->device, &b->ring, &(struct virtio_owner){on_queue, on_config, b});
+    err = t->queue_start(b->device, &b->ring, &(struct virtio_owner){ on_queue, on_config, b });
     if (!err)
         return 0;
     slots_release(b);

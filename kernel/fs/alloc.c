@@ -33,7 +33,7 @@ struct extent {
     bool metadata;
 };
 
-#define EXTENTS     60
+#define EXTENTS 60
 
 // Of a group's blocks one in so many is the place of index blocks: twice what a group of one file needs.
 #define INDEX_SHARE 256
@@ -46,7 +46,7 @@ struct extents {
 
 static struct mutex alloc_lock;
 static struct group *groups GUARDED_BY(alloc_lock);
-static u64 cursor GUARDED_BY(alloc_lock);   // where the search goes on when there is no goal
+static u64 cursor GUARDED_BY(alloc_lock);  // where the search goes on when there is no goal
 static u64 free_blocks GUARDED_BY(alloc_lock);
 static u64 waiting GUARDED_BY(alloc_lock);  // freed, not yet allocatable
 static u64 claimed_blocks GUARDED_BY(alloc_lock);
@@ -335,7 +335,7 @@ static int free_run(struct tx *tx, u64 start, u32 count, bool metadata) REQUIRES
         return err;
     for (u32 k = 0; k < count; k++)
         fs_bit_clear(buf_data(b), bit_of(start) + k);
-    remember(freed_now, (struct extent){.start = start, .count = count, .metadata = metadata});
+    remember(freed_now, (struct extent){ .start = start, .count = count, .metadata = metadata });
     waiting += count;
     return 0;
 }

@@ -52,7 +52,7 @@ static int own_page(struct inode *i, u64 offset, size_t limit, struct frame **ou
 
     if (!frame)
         return -ENOMEM;
-    struct piece piece = {.data = frame_data(frame), .size = (u32)MIN(limit, PAGE_SIZE)};
+    struct piece piece = { .data = frame_data(frame), .size = (u32)MIN(limit, PAGE_SIZE) };
     if (piece.size)
         err = inode_read(i, offset, &piece, 1, &done);
     if (err) {
@@ -89,7 +89,7 @@ static void destroy(struct backing *b)
     kfree(f);
 }
 
-static const struct backing_ops ops = {.page = page, .destroy = destroy};
+static const struct backing_ops ops = { .page = page, .destroy = destroy };
 
 int inode_backing(struct inode *i, struct backing **out)
 {

@@ -33,11 +33,11 @@ static struct disk *disk;
 static struct buffer **table GUARDED_BY(cache_lock);
 static struct frame *table_frames;
 static u32 table_mask;
-static struct list idle GUARDED_BY(cache_lock) = {&idle, &idle};    // unreferenced, latest use first
-static struct list dirty GUARDED_BY(cache_lock) = {&dirty, &dirty};  // this round's
+static struct list idle GUARDED_BY(cache_lock) = { &idle, &idle };     // unreferenced, latest use first
+static struct list dirty GUARDED_BY(cache_lock) = { &dirty, &dirty };  // this round's
 static u32 dirty_round GUARDED_BY(cache_lock);
-static struct wait_queue readers GUARDED_BY(cache_lock) = {{&readers.waiters, &readers.waiters}};
-static struct wait_queue writers GUARDED_BY(cache_lock) = {{&writers.waiters, &writers.waiters}};
+static struct wait_queue readers GUARDED_BY(cache_lock) = { { &readers.waiters, &readers.waiters } };
+static struct wait_queue writers GUARDED_BY(cache_lock) = { { &writers.waiters, &writers.waiters } };
 static _Atomic u32 idle_count, dirty_count, frame_count;
 static struct io_slot *write_slots;  // the journal's thread's
 
@@ -476,7 +476,7 @@ static struct frame *launch(struct writeback *w, struct buffer *b)
 
 void cache_write_dirty(struct list *taken, void (*failed)(u64 ino), bool *any)
 {
-    struct writeback w = {.failed = failed};
+    struct writeback w = { .failed = failed };
     struct io_stream io;
 
     *any = false;
@@ -543,7 +543,7 @@ static u32 shrinkable(void)
     return idle_count;
 }
 
-static struct shrinker shrinker = {.shrink = shrink, .count = shrinkable};
+static struct shrinker shrinker = { .shrink = shrink, .count = shrinkable };
 
 // One bucket for every other frame of memory, or fewer if there is no such run of memory.
 static int table_init(void)

@@ -13,12 +13,12 @@
 #include <mm/frame.h>
 
 enum buffer_flag {
-    BUF_VALID = 1,     // the contents are those of the block
-    BUF_READING = 2,   // they are being read; wait
-    BUF_DIRTY = 4,     // file data, newer than the disk's
-    BUF_WRITING = 8,   // file data that is on its way to the disk
-    BUF_HASHED = 16,   // the block can be found; otherwise it was given up while others still held it
-    BUF_FAILED = 32,   // its last write as file data failed
+    BUF_VALID = 1,    // the contents are those of the block
+    BUF_READING = 2,  // they are being read; wait
+    BUF_DIRTY = 4,    // file data, newer than the disk's
+    BUF_WRITING = 8,  // file data that is on its way to the disk
+    BUF_HASHED = 16,  // the block can be found; otherwise it was given up while others still held it
+    BUF_FAILED = 32,  // its last write as file data failed
 };
 
 // A block in memory. Everything but the frame's contents is the cache's; `tx_slot`, `home` and `home_link` are the
@@ -27,13 +27,13 @@ struct buffer {
     u64 block;
     struct frame *frame;
     struct buffer *hash_next;
-    struct list link;      // unreferenced: in the order of use; dirty: in the list of those
-    u32 refs;              // who holds it: callers, the journal (once for each of its reasons), and itself while dirty
-    u32 flags;             // enum buffer_flag
-    u32 round;             // dirty: taken out by the journal unless this is the current round
-    u64 ino;               // of file data: whose
-    u32 tx_slot;           // its place in the running transaction, plus 1; 0: not in it
-    struct frame *home;    // contents that are committed, but not yet written to the block's place
+    struct list link;    // unreferenced: in the order of use; dirty: in the list of those
+    u32 refs;            // who holds it: callers, the journal (once for each of its reasons), and itself while dirty
+    u32 flags;           // enum buffer_flag
+    u32 round;           // dirty: taken out by the journal unless this is the current round
+    u64 ino;             // of file data: whose
+    u32 tx_slot;         // its place in the running transaction, plus 1; 0: not in it
+    struct frame *home;  // contents that are committed, but not yet written to the block's place
     struct list home_link;
 };
 
@@ -86,6 +86,6 @@ void buf_bypass(u64 block);
 void cache_take_dirty(struct list *out);
 void cache_write_dirty(struct list *dirty, void (*failed)(u64 ino), bool *written);
 
-u32 cache_dirty_count(void);   // frames of file data to be written
-u32 cache_dirty_limit(void);   // more should not be
+u32 cache_dirty_count(void);  // frames of file data to be written
+u32 cache_dirty_limit(void);  // more should not be
 u32 cache_frames(void);

@@ -26,13 +26,13 @@
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
 
-#define STEP_MAX    16   // blocks that one handle of a write through the cache fills
+#define STEP_MAX      16  // blocks that one handle of a write through the cache fills
 #define WRITE_CREDITS (TREE_CREDITS + 2)
-#define WINDOW_MIN  4    // blocks read ahead at first
-#define DIRECT_MAX  2048 // blocks that one round of a direct write has in flight
-#define DIRECT_RUNS 24   // and runs
-#define RETRIES     3    // after -ENOSPC, when something was being freed
-#define WHOLE_MIN   16   // frames for which a request of their own is cheaper than copying
+#define WINDOW_MIN    4     // blocks read ahead at first
+#define DIRECT_MAX    2048  // blocks that one round of a direct write has in flight
+#define DIRECT_RUNS   24    // and runs
+#define RETRIES       3     // after -ENOSPC, when something was being freed
+#define WHOLE_MIN     16    // frames for which a request of their own is cheaper than copying
 
 static u64 blocks_of(u64 bytes)
 {
@@ -580,7 +580,7 @@ static int write_file(struct inode *i, u64 offset, struct walk *w, size_t size, 
 
     while (!err && *done < size) {
         struct walk before = *w;
-        struct step s = {.w = w, .offset = offset + *done, .n = size - *done};
+        struct step s = { .w = w, .offset = offset + *done, .n = size - *done };
         err = throttle();
         if (!err)
             err = write_step(i, &s);
@@ -599,9 +599,9 @@ static int write_file(struct inode *i, u64 offset, struct walk *w, size_t size, 
 
 // A run of it.
 struct run {
-    u64 at;      // in the file
-    u64 slot;    // as it is in the tree: a hole, unwritten, or written
-    u64 block;   // on the disk
+    u64 at;     // in the file
+    u64 slot;   // as it is in the tree: a hole, unwritten, or written
+    u64 block;  // on the disk
     u32 count;
     u32 mapped;  // blocks that the tree already shows
 };
@@ -627,7 +627,7 @@ static int plan(struct inode *i, struct direct *d, u64 at, u32 count) REQUIRES(i
     d->count = 0;
     while (left > 0 && d->count < DIRECT_RUNS) {
         struct run *r = &d->runs[d->count];
-        *r = (struct run){.at = at};
+        *r = (struct run){ .at = at };
         int err = tree_map(i, at, left, &r->slot, &r->count);
         r->block = FS_SLOT_BLOCK(r->slot);
         if (!err && run_is_fresh(r))

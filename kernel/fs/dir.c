@@ -13,11 +13,11 @@
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
 
-#define INDEX_FROM   (2 * FS_DIRENTS_PER_BLOCK) // slots: smaller directories are searched
-#define SLOTS_MAX    DIR_SLOTS_MAX
-#define FREE_KNOWN   64
-#define PER_FRAME    (FS_BLOCK_SIZE / sizeof(struct index_entry))
-#define ENTRY_NONE   0u
+#define INDEX_FROM    (2 * FS_DIRENTS_PER_BLOCK)  // slots: smaller directories are searched
+#define SLOTS_MAX     DIR_SLOTS_MAX
+#define FREE_KNOWN    64
+#define PER_FRAME     (FS_BLOCK_SIZE / sizeof(struct index_entry))
+#define ENTRY_NONE    0u
 #define ENTRY_DROPPED UINT32_MAX
 
 struct index_entry {
@@ -124,7 +124,7 @@ static int scan_slot(struct inode *dir, struct scan *s, bool first) REQUIRES(dir
 
 static int scan_begin(struct inode *dir, u64 slot, struct scan *s) REQUIRES(dir->lock)
 {
-    *s = (struct scan){.slot = slot};
+    *s = (struct scan){ .slot = slot };
     return scan_slot(dir, s, true);
 }
 
@@ -207,7 +207,7 @@ static void index_insert(struct dir_index *x, u32 hash, u32 slot)
 
     while (entry_at(x, n)->slot != ENTRY_NONE)
         n = (n + 1) & mask;
-    *entry_at(x, n) = (struct index_entry){.hash = hash, .slot = slot + 1};
+    *entry_at(x, n) = (struct index_entry){ .hash = hash, .slot = slot + 1 };
     x->used++;
 }
 
@@ -373,7 +373,7 @@ int dir_check_empty(struct inode *dir)
 
 static void show(const struct scan *s, struct dirent *out)
 {
-    *out = (struct dirent){.inum = (uint16_t)MIN(s->d.ino, UINT16_MAX)};
+    *out = (struct dirent){ .inum = (uint16_t)MIN(s->d.ino, UINT16_MAX) };
     memcpy(out->name, s->d.name, s->d.len);
 }
 
@@ -538,7 +538,7 @@ static void put_dirent(struct place *place, const struct fs_dirent *d)
 
 void dir_fill(struct inode *dir, struct place *place, const struct name *name, const struct inode *i)
 {
-    struct fs_dirent d = {.ino = i->ino, .type = (u8)i->type, .len = name->len};
+    struct fs_dirent d = { .ino = i->ino, .type = (u8)i->type, .len = name->len };
 
     memcpy(d.name, name->text, name->len);
     dir->d.size = MAX(dir->d.size, (place->slot + 1) * FS_DIRENT_SIZE);
@@ -573,8 +573,8 @@ void dir_clear(struct inode *dir, struct place *place)
 
 int dir_create(struct tx *tx, struct inode *dir, const struct inode *parent)
 {
-    struct fs_dirent self = {.ino = dir->ino, .type = FS_DIR, .len = 1, .name = "."};
-    struct fs_dirent up = {.ino = parent->ino, .type = FS_DIR, .len = 2, .name = ".."};
+    struct fs_dirent self = { .ino = dir->ino, .type = FS_DIR, .len = 1, .name = "." };
+    struct fs_dirent up = { .ino = parent->ino, .type = FS_DIR, .len = 2, .name = ".." };
     struct buffer *b;
     int err = create_block(tx, dir, 0, &b);
 

@@ -23,7 +23,7 @@ struct file {
     u32 flags;            // access and O_APPEND; constant
     struct inode *inode;  // its reference; NULL for pipes
     const struct chardev *device;
-    u32 minor;            // of the device
+    u32 minor;  // of the device
     struct pipe *pipe;
     char *name;
     bool counted_writer;  // of the inode
@@ -342,7 +342,7 @@ int file_truncate(struct file *f, u64 size)
 
 void file_export(struct file *f, struct x_file *out)
 {
-    *out = (struct x_file){.kind = f->kind, .flags = f->flags};
+    *out = (struct x_file){ .kind = f->kind, .flags = f->flags };
     if (f->inode)
         inode_identify(f->inode, &out->inode);
     if (f->pipe)

@@ -23,21 +23,21 @@
 #include <uapi/errno.h>
 
 #define BUCKETS     4096
-#define IDLE_MAX    1024 // unreferenced inodes in memory
+#define IDLE_MAX    1024  // unreferenced inodes in memory
 #define BLOCK_LOCKS 16
-#define COMPLAINTS  64   // messages about damage, so that a bad disk doesn't flood the console
+#define COMPLAINTS  64  // messages about damage, so that a bad disk doesn't flood the console
 
 static struct spinlock icache_lock = SPINLOCK_INIT("inodes", RANK_ICACHE);
 static struct inode *table[BUCKETS] GUARDED_BY(icache_lock);
-static struct list idle GUARDED_BY(icache_lock) = {&idle, &idle};  // latest use first
+static struct list idle GUARDED_BY(icache_lock) = { &idle, &idle };  // latest use first
 static u32 idle_count GUARDED_BY(icache_lock);
-static struct wait_queue loaded GUARDED_BY(icache_lock) = {{&loaded.waiters, &loaded.waiters}};
+static struct wait_queue loaded GUARDED_BY(icache_lock) = { { &loaded.waiters, &loaded.waiters } };
 static _Atomic u32 live, complaints;
 
 static struct mutex block_locks[BLOCK_LOCKS];
 
 static struct mutex orphan_lock;
-static struct list orphans GUARDED_BY(orphan_lock) = {&orphans, &orphans};
+static struct list orphans GUARDED_BY(orphan_lock) = { &orphans, &orphans };
 
 // The inode bitmap, pinned. It's the allocator's only one: an inode number can be used anew in the transaction that
 // freed it.
@@ -514,7 +514,7 @@ static void vanish(struct inode *i)
 // The inode becomes a free one on disk: the handle has its place and its bitmap block.
 static void store_free(struct inode *i)
 {
-    struct fs_inode free = {.type = FS_FREE, .generation = i->d.generation};
+    struct fs_inode free = { .type = FS_FREE, .generation = i->d.generation };
 
     mutex_lock(block_lock(i->ino));
     struct buffer *b = prepared(i->ino);
@@ -639,7 +639,7 @@ static int free_inode(struct inode *i) REQUIRES(i->lock)
 }
 
 // Nobody else holds it or can get it. What can't be deleted now stays in the orphan list, for the next mount.
-static void delete(struct inode *i)
+static void delete (struct inode *i)
 {
     mutex_lock(&i->lock);
     int err = inode_cut(i, 0);

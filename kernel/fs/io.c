@@ -9,7 +9,7 @@ static struct io_slot *slot_at(struct io_stream *io, u32 n)
 void io_begin(struct io_stream *io, struct disk *disk, enum disk_op op, struct io_slot *slots,
               void (*finished)(struct io_stream *io, const struct disk_request *r), void *arg)
 {
-    *io = (struct io_stream){.disk = disk, .op = op, .finished = finished, .arg = arg, .slots = slots};
+    *io = (struct io_stream){ .disk = disk, .op = op, .finished = finished, .arg = arg, .slots = slots };
 }
 
 static void send(struct io_stream *io)
@@ -48,7 +48,7 @@ void io_add(struct io_stream *io, u64 block, struct frame *frame)
         if (io->used == IO_SLOTS)
             finish_oldest(io);
         struct io_slot *fresh = slot_at(io, io->used++);
-        fresh->request = (struct disk_request){.op = io->op, .block = block, .frames = fresh->frames};
+        fresh->request = (struct disk_request){ .op = io->op, .block = block, .frames = fresh->frames };
         io->filling = true;
     }
     struct io_slot *slot = slot_at(io, io->used - 1);

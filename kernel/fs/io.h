@@ -3,7 +3,7 @@
 
 #include <dev/disk.h>
 
-#define IO_SLOTS  8    // requests in flight
+#define IO_SLOTS 8  // requests in flight
 
 // Blocks of one request: large enough to cost little, and so small that a stream of some blocks has several in flight.
 #define IO_BLOCKS 128

@@ -48,13 +48,13 @@
 
 #define COMMIT_INTERVAL (1 * NS_PER_SECOND)
 #define CHECKPOINT_IDLE (5 * NS_PER_SECOND)
-#define TX_MAX          1920 // blocks of one transaction, in a large journal
+#define TX_MAX          1920  // blocks of one transaction, in a large journal
 #define DESCRIPTORS_MAX DIV_ROUND_UP(TX_MAX, FS_DESCRIPTOR_MAX)
-#define SCRATCH         64 // frames for recovery
+#define SCRATCH         64  // frames for recovery
 
 struct entry {
-    struct buffer *buffer; // pinned
-    struct frame *frame;   // once committing: the contents, referenced
+    struct buffer *buffer;  // pinned
+    struct frame *frame;    // once committing: the contents, referenced
 };
 
 struct transaction {
@@ -67,31 +67,31 @@ struct transaction {
 };
 
 static struct spinlock journal_lock = SPINLOCK_INIT("journal", RANK_TX);
-static struct wait_queue work GUARDED_BY(journal_lock) = {{&work.waiters, &work.waiters}};  // the thread waits
-static struct wait_queue room GUARDED_BY(journal_lock) = {{&room.waiters, &room.waiters}};  // for a handle
-static struct wait_queue done GUARDED_BY(journal_lock) = {{&done.waiters, &done.waiters}};  // for a round
+static struct wait_queue work GUARDED_BY(journal_lock) = { { &work.waiters, &work.waiters } };  // the thread waits
+static struct wait_queue room GUARDED_BY(journal_lock) = { { &room.waiters, &room.waiters } };  // for a handle
+static struct wait_queue done GUARDED_BY(journal_lock) = { { &done.waiters, &done.waiters } };  // for a round
 
 static struct transaction transactions[2];
 static struct transaction *running GUARDED_BY(journal_lock);
-static struct transaction *committing;                      // the thread's own; NULL: none
-static bool closing GUARDED_BY(journal_lock);               // the running one takes no more handles
+static struct transaction *committing;         // the thread's own; NULL: none
+static bool closing GUARDED_BY(journal_lock);  // the running one takes no more handles
 static bool failed GUARDED_BY(journal_lock);
 static bool stopping GUARDED_BY(journal_lock);
 static bool stopped GUARDED_BY(journal_lock);
-static u64 wanted_round GUARDED_BY(journal_lock);           // to be committed at once
-static u64 done_round GUARDED_BY(journal_lock);             // durable
-static u64 wanted_checkpoint GUARDED_BY(journal_lock);      // the checkpoint after this round is wanted at once
+static u64 wanted_round GUARDED_BY(journal_lock);       // to be committed at once
+static u64 done_round GUARDED_BY(journal_lock);         // durable
+static u64 wanted_checkpoint GUARDED_BY(journal_lock);  // the checkpoint after this round is wanted at once
 static u64 done_checkpoint GUARDED_BY(journal_lock);
-static u64 last_commit GUARDED_BY(journal_lock);            // when
+static u64 last_commit GUARDED_BY(journal_lock);  // when
 
 // Constant while mounted, or the thread's own.
 static struct disk *disk;
 static struct fs_super super;
 static u32 tx_max;
 static u64 ring_blocks;
-static u64 next_sequence, next_position;                    // of the next transaction in the log
-static u64 used;                                            // blocks of the ring from the head on disk to next_position
-static struct list homes = {&homes, &homes};                // buffers with a `home`
+static u64 next_sequence, next_position;        // of the next transaction in the log
+static u64 used;                                // blocks of the ring from the head on disk to next_position
+static struct list homes = { &homes, &homes };  // buffers with a `home`
 static struct io_slot *slots;
 static struct frame *descriptor_frames[DESCRIPTORS_MAX];
 static struct frame *commit_frame, *head_frame;
@@ -123,7 +123,7 @@ int tx_begin(struct tx *tx, u32 credits)
     if (failed) {
         err = -EROFS;
     } else {
-        *tx = (struct tx){.credits = credits, .round = running->round};
+        *tx = (struct tx){ .credits = credits, .round = running->round };
         running->promised += credits;
         running->handles++;
         if (!running->opened) {
@@ -285,7 +285,7 @@ static int write_homes(void)
 
 static int write_head(void)
 {
-    struct fs_journal_head head = {.sequence = next_sequence, .start = next_position};
+    struct fs_journal_head head = { .sequence = next_sequence, .start = next_position };
 
     fs_journal_head_encode(&head, frame_data(head_frame));
     int err = disk_transfer(disk, DISK_WRITE, super.journal_start, 1, &head_frame);
@@ -357,7 +357,7 @@ static void log_group(struct io_stream *io, const struct transaction *t, u32 fro
 
 static int log_write(const struct transaction *t)
 {
-    struct fs_commit commit = {.sequence = next_sequence, .blocks = t->count};
+    struct fs_commit commit = { .sequence = next_sequence, .blocks = t->count };
     u64 position = next_position;
     struct io_stream io;
 

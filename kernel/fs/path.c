@@ -19,7 +19,7 @@
 #include <uapi/errno.h>
 
 #define LINK_MAX       32767
-#define RETRIES        3 // after -ENOSPC, when something was being freed
+#define RETRIES        3  // after -ENOSPC, when something was being freed
 #define CREATE_CREDITS (DIR_RESERVE_CREDITS + INODE_CREATE_CREDITS + DIR_CREATE_CREDITS + ORPHAN_CREDITS + 2)
 #define RENAME_CREDITS (DIR_RESERVE_CREDITS + ORPHAN_CREDITS + 6)
 
@@ -28,7 +28,7 @@ _Static_assert(NAME_LEN == FS_NAME_LEN, "names fit");
 
 static struct mutex rename_lock = {
     .inner = SPINLOCK_INIT("rename", RANK_MUTEX),
-    .waiters = {{&rename_lock.waiters.waiters, &rename_lock.waiters.waiters}},
+    .waiters = { { &rename_lock.waiters.waiters, &rename_lock.waiters.waiters } },
     .name = "rename",
     .rank = RANK_RENAME,
 };
@@ -45,7 +45,7 @@ static bool next_name(const char **path, struct name *out)
         p++;
     while (p[n] && p[n] != '/')
         n++;
-    *out = (struct name){.len = (u8)MIN(n, FS_NAME_LEN)};
+    *out = (struct name){ .len = (u8)MIN(n, FS_NAME_LEN) };
     memcpy(out->text, p, out->len);
     *path = p + n;
     return n > 0;
@@ -788,8 +788,8 @@ int path_create_unnamed(struct file **out)
 }
 
 // The one transaction: `name` in dir means i instead of old, or instead of nothing (NULL).
-static int publish_once(struct inode *dir, const struct name *name, u64 slot, struct inode *i, struct inode *old)
-    NO_LOCK_ANALYSIS
+static int publish_once(struct inode *dir, const struct name *name, u64 slot, struct inode *i,
+                        struct inode *old) NO_LOCK_ANALYSIS
 {
     struct place place;
     struct tx tx;
@@ -841,8 +841,8 @@ static int check_replaced(struct inode *old, struct inode *i)
 }
 
 // dir is locked. *old: what was replaced, referenced. *round: what has to be durable.
-static int publish_locked(struct inode *dir, const struct name *name, struct inode *i, struct inode **old, u64 *round)
-    NO_LOCK_ANALYSIS
+static int publish_locked(struct inode *dir, const struct name *name, struct inode *i, struct inode **old,
+                          u64 *round) NO_LOCK_ANALYSIS
 {
     u64 ino, slot = 0;
     u32 attempts = 0;
@@ -929,7 +929,7 @@ static void text_step(char *out, size_t size, size_t *length, const struct name 
 
 void path_text(const char *cwd_text, const char *path, char *out, size_t size)
 {
-    const char *sources[] = {*path == '/' ? "" : cwd_text, path};
+    const char *sources[] = { *path == '/' ? "" : cwd_text, path };
     struct name name;
     size_t length = 0;
 

@@ -11,7 +11,7 @@ struct walk {
 
 static inline void walk_init(struct walk *w, const struct piece *pieces, u32 count)
 {
-    *w = (struct walk){.piece = pieces, .left = count};
+    *w = (struct walk){ .piece = pieces, .left = count };
 }
 
 /* How many bytes all pieces have. */

@@ -6,8 +6,8 @@
 //
 // Locks: pipe->lock (RANK_PIPE). Wake-ups go to everybody who waits on that side: which of them can go on depends on
 // how much each wants.
-#include "pipes.h"
 #include "pieces.h"
+#include "pipes.h"
 #include <base/string.h>
 #include <fs/file.h>
 #include <kern/printk.h>
@@ -24,9 +24,9 @@
 
 struct pipe {
     struct spinlock lock;
-    struct frame *frames[PIPE_FRAMES];                 // constant
-    u64 id;                                            // constant
-    u32 read_at FIELD_GUARDED_BY(lock);                // both count all bytes that ever passed, modulo 2^32
+    struct frame *frames[PIPE_FRAMES];   // constant
+    u64 id;                              // constant
+    u32 read_at FIELD_GUARDED_BY(lock);  // both count all bytes that ever passed, modulo 2^32
     u32 write_at FIELD_GUARDED_BY(lock);
     bool has_reader FIELD_GUARDED_BY(lock);
     bool has_writer FIELD_GUARDED_BY(lock);

@@ -227,7 +227,7 @@ int tree_prepare(struct tx *tx, struct inode *i, u64 at, u64 goal, u64 *claim, s
         level--;
         n = (u32)(at >> (9 * level)) % FS_SLOTS_PER_BLOCK;
     }
-    *leaf = (struct leaf){.index = index, .at = n};
+    *leaf = (struct leaf){ .index = index, .at = n };
     return err;
 }
 
@@ -372,7 +372,7 @@ struct path {
     struct buffer *index[FS_MAX_HEIGHT];  // index[0] hangs under the inode
     u32 at[FS_MAX_HEIGHT];                // and at[k] is the slot of its parent that points to index[k]
     u32 depth;
-    u64 base;                             // the first file block under the last of them
+    u64 base;  // the first file block under the last of them
 };
 
 static void path_release(struct path *p)
@@ -457,7 +457,7 @@ static int cut_last(struct cut *c, struct path *p, bool *more)
 
 int tree_cut(struct tx *tx, struct inode *i, u64 keep, bool *more)
 {
-    struct cut c = {.tx = tx, .i = i, .keep = keep, .groups = TREE_CUT_GROUPS, .last_group = UINT64_MAX};
+    struct cut c = { .tx = tx, .i = i, .keep = keep, .groups = TREE_CUT_GROUPS, .last_group = UINT64_MAX };
     struct path p;
     int err;
 

@@ -49,5 +49,7 @@ void fault_init(void)
             return;
         }
     }
-    printk("options: fail=%s is not understood; write fail=read:3 (the third) or fail=write:10+ (all from the tenth on)\n", text);
+    printk(
+        "options: fail=%s is not understood; write fail=read:3 (the third) or fail=write:10+ (all from the tenth on)\n",
+        text);
 }

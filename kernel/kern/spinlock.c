@@ -1,7 +1,7 @@
 // Spin locks, with interrupts off while one is held, and the checked build's watch over the order of locks.
 //
-// Whoever comes first gets the lock. Handing it on in order of arrival would be fairer, and very slow in a virtual machine: the next in order may be a CPU
-// that the host isn't running.
+// Whoever comes first gets the lock. Handing it on in order of arrival would be fairer, and very slow in a virtual
+// machine: the next in order may be a CPU that the host isn't running.
 #include <arch/cpu.h>
 #include <kern/printk.h>
 #include <kern/spinlock.h>
@@ -59,7 +59,8 @@ void lock_trace_acquire(struct lock_trace *trace, const char *name, enum lock_ra
     if (trace->depth) {
         unsigned top = trace->depth - 1u;
         if (trace->ranks[top] >= rank)
-            panic("order of locks: %s (%d) is wanted while %s (%d) is held", name, rank, trace->names[top], trace->ranks[top]);
+            panic("order of locks: %s (%d) is wanted while %s (%d) is held", name, rank, trace->names[top],
+                  trace->ranks[top]);
     }
     lock_trace_nest(trace, name, rank);
 }

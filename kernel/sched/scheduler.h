@@ -7,7 +7,8 @@
 // Guards every thread's state and the run queue. It is held across context_switch() and released by whoever comes next.
 extern struct spinlock sched_lock;
 
-/* The calling thread, whose state was just changed, leaves the CPU; returns when it is chosen again, with the lock held. */
+/* The calling thread, whose state was just changed, leaves the CPU; returns when it is chosen again, with the lock
+ * held. */
 void sched_leave(void) REQUIRES(sched_lock);
 
 /* Make a sleeping thread ready. No effect on any other. */

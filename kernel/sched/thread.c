@@ -1,8 +1,8 @@
 // Threads and the one run queue.
 //
-// A thread is RUNNING on one CPU, READY in the run queue, SLEEPING, or DEAD. States change under sched_lock only, and a thread that
-// gives up its CPU holds that lock until it is off its stack; so whoever holds the lock and sees a thread that isn't RUNNING
-// knows that nothing of it is in a CPU.
+// A thread is RUNNING on one CPU, READY in the run queue, SLEEPING, or DEAD. States change under sched_lock only, and a
+// thread that gives up its CPU holds that lock until it is off its stack; so whoever holds the lock and sees a thread
+// that isn't RUNNING knows that nothing of it is in a CPU.
 #include "scheduler.h"
 #include <arch/cpu.h>
 #include <arch/mmu.h>
@@ -251,7 +251,9 @@ static void become_idle_thread(void)
 {
     struct thread *t = &idle_threads[cpu_index()];
 
-    *t = (struct thread){ .name = "idle", .state = THREAD_RUNNING, .mmu_root = mmu_kernel_root(), .cpu = (int)cpu_index() };
+    *t = (struct thread){
+        .name = "idle", .state = THREAD_RUNNING, .mmu_root = mmu_kernel_root(), .cpu = (int)cpu_index()
+    };
     list_init(&t->run_link);
     list_init(&t->wait_link);
     t->since = time_ns();

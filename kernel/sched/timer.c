@@ -1,4 +1,5 @@
-// Timers in a wheel: one list for each tick modulo the wheel's size, so that starting, cancelling and the tick cost the same however many wait.
+// Timers in a wheel: one list for each tick modulo the wheel's size, so that starting, cancelling and the tick cost the
+// same however many wait.
 #include <kern/printk.h>
 #include <kern/spinlock.h>
 #include <kern/time.h>
@@ -45,7 +46,7 @@ static void run_slot(struct list *slot, u64 now) REQUIRES(timer_lock)
 {
     struct timer *t, *after;
 
-    list_for_each_safe (t, after, slot, link) {
+    list_for_each_safe(t, after, slot, link) {
         if (t->deadline > now)
             continue;
         list_remove(&t->link);

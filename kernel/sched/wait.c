@@ -1,7 +1,7 @@
 // Wait queues.
 //
-// Who waits is in the queue, under the queue's lock, before that lock goes; a wake-up needs the lock; so none is missed. `woken` tells
-// a thread that runs again whether it was chosen, whatever else happened to it meanwhile.
+// Who waits is in the queue, under the queue's lock, before that lock goes; a wake-up needs the lock; so none is
+// missed. `woken` tells a thread that runs again whether it was chosen, whatever else happened to it meanwhile.
 #include "scheduler.h"
 #include <kern/printk.h>
 #include <sched/timer.h>
@@ -22,7 +22,8 @@ static void expire(struct timer *timer)
     spin_unlock(&sched_lock);
 }
 
-int wait_on(struct wait_queue *queue, struct spinlock *lock, enum wait_kind kind, u64 deadline, const char *what) NO_LOCK_ANALYSIS
+int wait_on(struct wait_queue *queue, struct spinlock *lock, enum wait_kind kind, u64 deadline,
+            const char *what) NO_LOCK_ANALYSIS
 {
     struct thread *self = thread_self();
     struct alarm alarm = { .thread = self };

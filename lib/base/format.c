@@ -39,8 +39,8 @@ void format_field(struct format_output *out, const struct format_spec *spec, con
         emit_repeated(out, ' ', padding);
 }
 
-static void format_number(struct format_output *out, const struct format_spec *spec, u64 value, unsigned base, bool upper,
-                          const char *prefix)
+static void format_number(struct format_output *out, const struct format_spec *spec, u64 value, unsigned base,
+                          bool upper, const char *prefix)
 {
     char digits[24];
     char *p = digits + sizeof(digits);
@@ -185,7 +185,10 @@ static void convert(struct format_output *out, const struct format_spec *spec, c
     case 'x':
     case 'X':
         value = argument_unsigned(spec->length, ap);
-        format_number(out, spec, value, 16, letter == 'X', !spec->alternate || !value ? "" : letter == 'X' ? "0X" : "0x");
+        format_number(out, spec, value, 16, letter == 'X',
+                      !spec->alternate || !value ? ""
+                      : letter == 'X'            ? "0X"
+                                                 : "0x");
         break;
     case 'p':
         format_number(out, spec, (uintptr_t)va_arg(*ap, void *), 16, false, "0x");

@@ -6,14 +6,14 @@
 #include <base/string.h>
 #include <fsfmt/fsfmt.h>
 
-#define MAGIC_JOURNAL_HEAD 0x31484a5245424d41ull // "AMBERJH1"
-#define MAGIC_DESCRIPTOR   0x31444a5245424d41ull // "AMBERJD1"
-#define MAGIC_COMMIT       0x31434a5245424d41ull // "AMBERJC1"
+#define MAGIC_JOURNAL_HEAD 0x31484a5245424d41ull  // "AMBERJH1"
+#define MAGIC_DESCRIPTOR   0x31444a5245424d41ull  // "AMBERJD1"
+#define MAGIC_COMMIT       0x31434a5245424d41ull  // "AMBERJC1"
 
 #define BLOCK_CRC_AT       4092
 #define INODE_CRC_AT       252
 
-#define BYTES_PER_INODE    16384 // of disk, by rule
+#define BYTES_PER_INODE    16384  // of disk, by rule
 #define INODES_MIN         64
 #define JOURNAL_FRACTION   32
 #define JOURNAL_MAX        8192
@@ -137,7 +137,7 @@ void fs_super_encode(const struct fs_super *s, u8 block[FS_BLOCK_SIZE])
 
 enum fs_error fs_super_plan(u64 blocks, u64 inodes, u64 journal_blocks, struct fs_super *out)
 {
-    struct fs_super s = {.blocks = blocks};
+    struct fs_super s = { .blocks = blocks };
 
     if (blocks >= FS_MAX_BLOCKS || inodes > FS_MAX_INODES || journal_blocks > blocks)
         return FS_BAD_GEOMETRY;
@@ -328,7 +328,7 @@ static bool name_valid(const u8 *name, u32 len)
 
 enum fs_error fs_dirent_decode(const u8 bytes[FS_DIRENT_SIZE], const struct fs_super *s, struct fs_dirent *out)
 {
-    struct fs_dirent d = {.ino = le64(bytes), .len = bytes[8], .type = bytes[9]};
+    struct fs_dirent d = { .ino = le64(bytes), .len = bytes[8], .type = bytes[9] };
 
     if (d.ino == 0) {
         *out = (struct fs_dirent){};
@@ -361,7 +361,7 @@ void fs_dirent_encode(const struct fs_dirent *d, u8 bytes[FS_DIRENT_SIZE])
 enum fs_error fs_journal_head_decode(const u8 block[FS_BLOCK_SIZE], const struct fs_super *s,
                                      struct fs_journal_head *out)
 {
-    struct fs_journal_head h = {.sequence = le64(block + 8), .start = le64(block + 16)};
+    struct fs_journal_head h = { .sequence = le64(block + 8), .start = le64(block + 16) };
     enum fs_error e = block_sealed(block, MAGIC_JOURNAL_HEAD);
 
     if (e)

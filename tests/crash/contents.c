@@ -6,8 +6,8 @@
 //     z         truncated and with holes: every sector is right or zeros
 //     n         one file that wanders from name to name: it is there once, when it was there before
 //
-// Sectors of one file carry one number, so one that is stale or another file's is seen. Elsewhere, *.img are checkpoints, whole at any
-// moment; other files outside /w are as they were at the beginning.
+// Sectors of one file carry one number, so one that is stale or another file's is seen. Elsewhere, *.img are
+// checkpoints, whole at any moment; other files outside /w are as they were at the beginning.
 #include "contents.h"
 #include "sector.h"
 #include <base/crc32c.h>
@@ -19,7 +19,7 @@
 #define PATH_SIZE 256
 
 enum what { EXISTS, ABSENT, SIZE, ROUND, IMAGE };
-static const char *const what_names[] = {"exists", "absent", "size", "round", "image"};
+static const char *const what_names[] = { "exists", "absent", "size", "round", "image" };
 
 struct expectation {
     u64 from, until, value;
@@ -82,11 +82,12 @@ static bool is_zeros(const void *bytes, size_t n)
 static bool sector_look(struct look *l, const struct sector *s, u64 index, struct sectors *seen)
 {
     if (!sector_is_whole(s)) {
-        complain(l, "sector %" PRIu64 " is %s", index, is_zeros(s, SECTOR_SIZE) ? "zeros" : "not what was ever written");
+        complain(l, "sector %" PRIu64 " is %s", index,
+                 is_zeros(s, SECTOR_SIZE) ? "zeros" : "not what was ever written");
         return false;
     }
     if (!seen->count++)
-        *seen = (struct sectors){1, s->file, s->length, s->round, s->round};
+        *seen = (struct sectors){ 1, s->file, s->length, s->round, s->round };
     if (s->file != seen->file || s->index != index || s->length != seen->length) {
         complain(l, "sector %" PRIu64 " is sector %u of file %x, not of %x", index, s->index, s->file, seen->file);
         return false;
@@ -124,7 +125,8 @@ static void storm_file_look(struct look *l, const char *name, const struct fs_in
     if (!sectors_look(l, i, name[0] == 'z', &seen))
         return;
     if (name[0] == 'r' && (seen.oldest != seen.newest || !seen.length || seen.length * SECTOR_SIZE != i->size))
-        complain(l, "not whole: %" PRIu64 " bytes of %u sectors, rounds %u to %u", i->size, seen.length, seen.oldest, seen.newest);
+        complain(l, "not whole: %" PRIu64 " bytes of %u sectors, rounds %u to %u", i->size, seen.length, seen.oldest,
+                 seen.newest);
 }
 
 // Images and old files.
@@ -155,8 +157,8 @@ static int source_read(void *ctx, u64 offset, void *buf, size_t n)
 static u64 image_look(struct look *l, const struct fs_inode *i)
 {
     static struct ckpt_verifier v;
-    struct file_source file = {l->img, i};
-    struct ckpt_source source = {.read = source_read, .ctx = &file, .size = i->size};
+    struct file_source file = { l->img, i };
+    struct ckpt_source source = { .read = source_read, .ctx = &file, .size = i->size };
     enum ckpt_error e = ckpt_verify(&v, &source);
 
     if (e)
@@ -186,7 +188,7 @@ static void old_file_learn(struct look *l, const struct fs_inode *i)
 
     tool_grow((void **)&c->old, &c->old_room, c->old_count + 1, sizeof(*c->old));
     struct old_file *o = &c->old[c->old_count++];
-    *o = (struct old_file){.size = i->size, .crc = crc_of(l, i)};
+    *o = (struct old_file){ .size = i->size, .crc = crc_of(l, i) };
     strcpy(o->path, l->path);
 }
 
@@ -296,7 +298,7 @@ static void expectations_read(struct contents *c, const char *path)
 struct contents *contents_create(struct image *img, const char *expectations)
 {
     struct contents *c = tool_alloc(1, sizeof(*c));
-    struct look l = {.c = c, .img = img, .out = stdout, .learning = true};
+    struct look l = { .c = c, .img = img, .out = stdout, .learning = true };
 
     walk(&l);
     expectations_read(c, expectations);
@@ -313,7 +315,7 @@ bool contents_wants(const struct contents *c, u64 entries)
 
 void contents_learn(struct contents *c, struct image *img, u64 entries)
 {
-    struct look l = {.c = c, .img = img, .out = stdout};
+    struct look l = { .c = c, .img = img, .out = stdout };
     struct fs_inode i;
 
     for (size_t k = 0; k < c->expectation_count; k++) {
@@ -321,11 +323,12 @@ void contents_learn(struct contents *c, struct image *img, u64 entries)
         if (e->what != IMAGE || e->from != entries)
             continue;
         strcpy(l.path, e->path);
-        // 1: whatever is there must be whole. An image that is not there, or not whole, is told when states are checked.
+        // 1: whatever is there must be whole. An image that is not there, or not whole, is told when states are
+        // checked.
         e->value = find(img, e->path, &i) ? MAX(image_look(&l, &i), 1) : 1;
         for (size_t before = 0; before < k; before++)
-            if (c->expectations[before].what == IMAGE && strcmp(c->expectations[before].path, e->path) == 0 && e->value > 1 &&
-                c->expectations[before].value >= e->value)
+            if (c->expectations[before].what == IMAGE && strcmp(c->expectations[before].path, e->path) == 0 &&
+                e->value > 1 && c->expectations[before].value >= e->value)
                 e->value = UINT64_MAX;  // reported as saved anew, but the old one is there: nothing can be good enough
     }
 }
@@ -365,7 +368,7 @@ static void old_files_check(struct look *l)
 
 u64 contents_check(struct contents *c, struct image *img, u64 entries, FILE *out)
 {
-    struct look l = {.c = c, .img = img, .out = out};
+    struct look l = { .c = c, .img = img, .out = out };
 
     walk(&l);
     strcpy(l.path, "/w");

@@ -1,5 +1,5 @@
-// What must be in a file system after a crash, whatever the moment: rules for the files that the storms write, images that are whole,
-// everything else as it was; and what commands had reported durable.
+// What must be in a file system after a crash, whatever the moment: rules for the files that the storms write, images
+// that are whole, everything else as it was; and what commands had reported durable.
 #pragma once
 
 #include <lib/files.h>
@@ -13,8 +13,8 @@ struct contents;
  *     FROM UNTIL WHAT PATH [VALUE]
  *
  * It holds for crashes after FROM entries of the log or more, and, unless UNTIL is 0, at most UNTIL. WHAT is one of
- * `exists`, `absent`, `size` (at least VALUE bytes), `round` (no sector is older than VALUE), `image` (not older than the one that
- * FROM entries give).
+ * `exists`, `absent`, `size` (at least VALUE bytes), `round` (no sector is older than VALUE), `image` (not older than
+ * the one that FROM entries give).
  */
 struct contents *contents_create(struct image *img, const char *expectations);
 

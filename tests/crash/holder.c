@@ -1,5 +1,5 @@
-// holder MIB: a process worth saving. It holds MIB of numbered pages, changes some all the time, and looks at all of them once in a while.
-// When there is a file /let-go it looks at them a last time, tells, and ends.
+// holder MIB: a process worth saving. It holds MIB of numbered pages, changes some all the time, and looks at all of
+// them once in a while. When there is a file /let-go it looks at them a last time, tells, and ends.
 #include <amber.h>
 #include <fcntl.h>
 #include <stdint.h>

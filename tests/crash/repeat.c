@@ -1,5 +1,5 @@
-// repeat DIR COMMAND...: runs a command in a directory of its own again and again until there is a file /stop, and tells how often. What the
-// command prints is kept in the file `out`, and shown when it fails: that ends the repeating.
+// repeat DIR COMMAND...: runs a command in a directory of its own again and again until there is a file /stop, and
+// tells how often. What the command prints is kept in the file `out`, and shown when it fails: that ends the repeating.
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>

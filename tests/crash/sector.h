@@ -1,5 +1,6 @@
-// What the storms write: sectors that say which file they belong to, where in it, and in which round they were written. So a reader
-// can tell a sector that is right from one that is stale, torn, lost or another file's. Shared by the guest's program and the host's.
+// What the storms write: sectors that say which file they belong to, where in it, and in which round they were written.
+// So a reader can tell a sector that is right from one that is stale, torn, lost or another file's. Shared by the
+// guest's program and the host's.
 #pragma once
 
 #include <stdbool.h>
@@ -23,7 +24,7 @@ static inline void sector_make(struct sector *s, uint32_t file, uint32_t length,
 {
     uint32_t x = file * 2654435761u ^ length * 40503u ^ round * 2246822519u ^ index * 3266489917u;
 
-    *s = (struct sector){.magic = SECTOR_MAGIC, .file = file, .length = length, .round = round, .index = index};
+    *s = (struct sector){ .magic = SECTOR_MAGIC, .file = file, .length = length, .round = round, .index = index };
     for (uint32_t i = 0; i < SECTOR_WORDS - 5; i++)
         s->fill[i] = x = x * 1664525u + 1013904223u;
 }

@@ -1,9 +1,10 @@
 // states: what a disk may hold after a crash, from a log of what was written to it, and whether it's all right.
 //
-// The log is QEMU's blklogwrites' (dm-log-writes): the writes and flushes of a machine, in order. What was written before a flush is on
-// the disk after it; of what was written since, any part may be, in any order, and of each write any of its sectors. So for each window
-// between two flushes the states are: all of it, the first k writes of it, and samples of what is legal besides. Each is checked by fsck,
-// which must find nothing but a journal to replay, and by contents.c; some are repaired by fsck and checked again.
+// The log is QEMU's blklogwrites' (dm-log-writes): the writes and flushes of a machine, in order. What was written
+// before a flush is on the disk after it; of what was written since, any part may be, in any order, and of each write
+// any of its sectors. So for each window between two flushes the states are: all of it, the first k writes of it, and
+// samples of what is legal besides. Each is checked by fsck, which must find nothing but a journal to replay, and by
+// contents.c; some are repaired by fsck and checked again.
 //
 // Exit status: 0 all states are right, 1 some are not, 2 this did not work.
 #include "../../tools/fsck/fsck.h"
@@ -30,7 +31,8 @@
 
 static const char usage_text[] =
     "usage: states [-t] [-s SEED] [-n STATES] [-p PART/PARTS] [-k KEEP -d FOLDER] DISK LOG EXPECTATIONS\n"
-    "Check the states in which a crash may leave the disk, whose beginning is DISK. LOG -: there was none, and DISK is the state.\n"
+    "Check the states in which a crash may leave the disk, whose beginning is DISK. LOG -: there was none, and DISK is "
+    "the state.\n"
     "\n"
     "  -n STATES      about so many between flushes, besides one at each flush (1000)\n"
     "  -p PART/PARTS  only the states of this part, 0 to PARTS - 1\n"
@@ -59,8 +61,8 @@ struct sweep {
     u64 seed, random;
     u64 budget;
     u32 part, parts;
-    u64 turn;        // counts the states of all parts
-    u64 head_sector; // where the journal's head is
+    u64 turn;         // counts the states of all parts
+    u64 head_sector;  // where the journal's head is
     bool tear_head;
     u64 states, repaired, bad;
     u64 keep, kept;
@@ -129,7 +131,7 @@ static void log_read(struct log *l, const char *path, size_t disk_size)
     for (u64 left = le64(log + 16); left > 0; left--) {
         if (size - at < SECTOR)
             give_up("%s: shorter than it says", path);
-        struct write w = {le64(log + at), le64(log + at + 8), log + at + SECTOR};
+        struct write w = { le64(log + at), le64(log + at + 8), log + at + SECTOR };
         u64 flags = le64(log + at + 16);
         at += SECTOR;
         if (flags & LOG_FLUSH)
@@ -198,13 +200,14 @@ static void shuffle(struct sweep *s, size_t *order, size_t n)
 }
 
 enum kind { PREFIX, ALL_BUT_ONE, SUBSET, TORN, KINDS };
-static const char *const kind_names[] = {"the first writes", "all writes but one", "some writes", "some writes, some of them torn"};
+static const char *const kind_names[] = { "the first writes", "all writes but one", "some writes",
+                                          "some writes, some of them torn" };
 
 /* A state in which the writes [from, to) were on their way. */
 static void build(struct sweep *s, enum kind kind, size_t from, size_t to)
 {
     size_t n = to - from, *order = tool_alloc(n + 1, sizeof(*order));
-    u64 chance = (u64[]){10, 50, 90}[random_below(s, 3)];
+    u64 chance = (u64[]){ 10, 50, 90 }[random_below(s, 3)];
     size_t missing = from + (n ? random_below(s, n) : 0);
 
     for (size_t k = 0; k < n; k++)
@@ -394,7 +397,7 @@ static bool options_read(struct sweep *s, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static struct sweep s = {.seed = 1, .budget = 1000, .parts = 1};
+    static struct sweep s = { .seed = 1, .budget = 1000, .parts = 1 };
     struct image img;
 
     if (!options_read(&s, argc, argv)) {
@@ -409,7 +412,8 @@ int main(int argc, char **argv)
     s.head_sector = img.super.journal_start * (FS_BLOCK_SIZE / SECTOR);
     image_close(&img);
     sweep_all(&s);
-    printf("%" PRIu64 " states of %" PRIu64 " writes and %" PRIu64 " flushes, %" PRIu64 " repaired and checked again: %" PRIu64 " bad\n",
+    printf("%" PRIu64 " states of %" PRIu64 " writes and %" PRIu64 " flushes, %" PRIu64
+           " repaired and checked again: %" PRIu64 " bad\n",
            s.states, s.log.total, s.log.count - s.log.total, s.repaired, s.bad);
     return s.bad ? 1 : 0;
 }

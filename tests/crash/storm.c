@@ -1,5 +1,5 @@
-// Storms of calls on files, for the tests that cut the power: storm KIND ROUND [COUNT]. The files are in /w, and consist of the
-// sectors of sector.h. What must be true of them at any moment is told, and looked after, by contents.c.
+// Storms of calls on files, for the tests that cut the power: storm KIND ROUND [COUNT]. The files are in /w, and
+// consist of the sectors of sector.h. What must be true of them at any moment is told, and looked after, by contents.c.
 #include "sector.h"
 #include <err.h>
 #include <errno.h>

@@ -1,4 +1,5 @@
-// appender FILE N: writes numbered lines to FILE, one each five ticks, and one to its second descriptor for the same open file.
+// appender FILE N: writes numbered lines to FILE, one each five ticks, and one to its second descriptor for the same
+// open file.
 #include <amber.h>
 #include <fcntl.h>
 #include <stdio.h>

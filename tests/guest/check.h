@@ -19,7 +19,10 @@ struct test {
     void (*run)(void);
 };
 
-#define TEST(function) { #function, function }
+#define TEST(function)                                                                                                 \
+    {                                                                                                                  \
+#function, function                                                                                            \
+    }
 
 #define CHECK(condition, ...)                                                                                          \
     do {                                                                                                               \

@@ -1,4 +1,5 @@
-// counter N TICKS: prints "count 1" ... "count N" with a pause of TICKS after each, and then a digest of all that it did.
+// counter N TICKS: prints "count 1" ... "count N" with a pause of TICKS after each, and then a digest of all that it
+// did.
 #include <amber.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-// pages MIB SECONDS: fills memory with numbers made from addresses, computes on for a while, and then looks at every one of them.
+// pages MIB SECONDS: fills memory with numbers made from addresses, computes on for a while, and then looks at every
+// one of them.
 #include <amber.h>
 #include <stdint.h>
 #include <stdio.h>

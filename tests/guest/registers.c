@@ -1,4 +1,5 @@
-// registers SECONDS: holds known values in every integer, x87 and SSE register, in loops without any system call, and looks whether they stay.
+// registers SECONDS: holds known values in every integer, x87 and SSE register, in loops without any system call, and
+// looks whether they stay.
 #include <amber.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ static uint32_t hold_integers(void)
 static uint32_t hold_floats(void)
 {
     static const uint32_t patterns[8][4] __attribute__((aligned(16))) = {
-        { 1, 2, 3, 4 }, { 5, 6, 7, 8 }, { 9, 10, 11, 12 }, { 13, 14, 15, 16 },
+        { 1, 2, 3, 4 },     { 5, 6, 7, 8 },     { 9, 10, 11, 12 },  { 13, 14, 15, 16 },
         { 17, 18, 19, 20 }, { 21, 22, 23, 24 }, { 25, 26, 27, 28 }, { 29, 30, 31, 32 },
     };
     static uint32_t after[8][4] __attribute__((aligned(16)));

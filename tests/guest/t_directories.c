@@ -156,7 +156,8 @@ static void subdirectories(void)
     CHECK(fd >= 0 && read(fd, buf, sizeof(buf)) == 2 && buf[0] == 'F', "relative to cwd");
     close(fd);
     CHECK(chdir("/") == 0, "chdir");
-    CHECK(open("ss/ss/ff/xx", O_CREATE | O_RDWR) == -1 && open("ss/xx/ff", O_CREATE | O_RDWR) == -1, "no such directory");
+    CHECK(open("ss/ss/ff/xx", O_CREATE | O_RDWR) == -1 && open("ss/xx/ff", O_CREATE | O_RDWR) == -1,
+          "no such directory");
     CHECK(link("ss/ff/xx", "ss/yy") == -1 && link("ss/ss/ffff", "ss/ff/xx") == -1, "a file in the middle");
     CHECK(mkdir("ss/ff/xx") == -1 && mkdir("ss/xx/ff") == -1 && mkdir("ss/ss/ffff") == -1, "mkdir");
     CHECK(chdir("ss/ff") == -1 && chdir("ss/xx") == -1, "chdir");

@@ -307,8 +307,11 @@ static void fill_words(char *to, size_t n, unsigned first)
 // Large calls go straight between the disk and the program's pages, where both are at page boundaries.
 static void large_calls_move_every_byte(void)
 {
-    static const struct { size_t skew, offset, size; } cases[] = {
-        { 0, 0, LARGE }, { 0, PAGE, 1 << 20 }, { 100, PAGE + 100, (2 << 20) + 5 }, { 1, 0, 300000 }, { 0, 7, 300000 }, { 100, 100, 70000 },
+    static const struct {
+        size_t skew, offset, size;
+    } cases[] = {
+        { 0, 0, LARGE },  { 0, PAGE, 1 << 20 }, { 100, PAGE + 100, (2 << 20) + 5 },
+        { 1, 0, 300000 }, { 0, 7, 300000 },     { 100, 100, 70000 },
     };
     char *memory = page_aligned(LARGE), *expected = page_aligned(LARGE);
     int fd = create("calls");
@@ -369,7 +372,8 @@ static void disk_device_takes_whole_blocks_only(void)
     CHECK(read(fd, memory + 1, PAGE) == -1 && errno == EINVAL, "a block across pages");
     CHECK(lseek(fd, 100, SEEK_SET) == 100 && read(fd, memory, PAGE) == -1 && errno == EINVAL, "between blocks");
     CHECK(lseek(fd, 0, SEEK_END) > 0 && read(fd, memory, PAGE) == 0, "the end");
-    CHECK(lseek(fd, 0, SEEK_SET) == 0 && write(fd, memory, PAGE) == -1 && errno == EBUSY, "the mounted disk is not written");
+    CHECK(lseek(fd, 0, SEEK_SET) == 0 && write(fd, memory, PAGE) == -1 && errno == EBUSY,
+          "the mounted disk is not written");
     CHECK(read(none, memory, PAGE) == -1 && errno == ENODEV, "a disk that is not there");
     close(fd);
     close(none);

@@ -20,7 +20,7 @@
 #include <uapi/errno.h>
 #include <uapi/fcntl.h>
 
-#define DISK_BLOCKS 512 // at most; and for large files
+#define DISK_BLOCKS 512  // at most; and for large files
 #define DISK_MIN    170
 #define DISK_LARGE  2048
 #define INODES      64
@@ -98,7 +98,7 @@ static void add(const char *path, u32 node)
 static u32 node_new(u32 type)
 {
     CHECK(node_count < NODES);
-    nodes[node_count] = (struct node){.type = type, .data = type == T_FILE ? calloc(1, FILE_MAX) : NULL};
+    nodes[node_count] = (struct node){ .type = type, .data = type == T_FILE ? calloc(1, FILE_MAX) : NULL };
     return node_count++;
 }
 
@@ -123,7 +123,7 @@ static void remember(u32 node, bool whole)
     struct node *n = &nodes[node];
     struct version *v = malloc(sizeof(*v));
 
-    *v = (struct version){.operation = operation_count, .whole = whole, .size = n->size, .older = n->versions};
+    *v = (struct version){ .operation = operation_count, .whole = whole, .size = n->size, .older = n->versions };
     v->data = malloc(n->size + 1);
     memcpy(v->data, n->data, n->size);
     n->versions = v;
@@ -168,7 +168,7 @@ static void make_durable(void)
 static void write_some(struct file *f, u32 node, u64 at, size_t n)
 {
     static u8 bytes[FILE_MAX];
-    struct piece piece = {bytes, (u32)n};
+    struct piece piece = { bytes, (u32)n };
     size_t done;
 
     make_contents(node, at, bytes, n);
@@ -203,7 +203,7 @@ static void write_whole_frames(struct file *f, u32 node, u64 at, u32 count)
     }
     if (err) {
         // The model follows the file.
-        struct piece piece = {nodes[node].data, st.size};
+        struct piece piece = { nodes[node].data, st.size };
         size_t done;
         CHECK_OK(inode_read(file_inode(f), 0, &piece, 1, &done));
     }
@@ -394,7 +394,7 @@ static void work(void *arg)
         host_start_syncing();
     for (operation_count = 1; operation_count <= OPERATIONS; operation_count++) {
         struct operation *op = &operations[operation_count];
-        *op = (struct operation){.begin = history.count};
+        *op = (struct operation){ .begin = history.count };
         u32 pick = host_random(100);
         if (pick < 40)
             do_write();
@@ -451,7 +451,7 @@ static void collect(const char *path)
             .type = id.type, .ino = id.ino, .size = (size_t)id.size, .data = malloc((size_t)id.size + 1)
         };
         text_copy(f->path, path, sizeof(f->path));
-        struct piece piece = {f->data, (u32)f->size};
+        struct piece piece = { f->data, (u32)f->size };
         if (id.type == T_FILE) {
             CHECK_OK(inode_read(i, 0, &piece, 1, &done));
             CHECK(done == f->size);
@@ -459,7 +459,7 @@ static void collect(const char *path)
     }
     if (id.type == T_DIR) {
         struct dirent d;
-        struct piece piece = {&d, sizeof(d)};
+        struct piece piece = { &d, sizeof(d) };
         for (u64 at = 32; inode_read(i, at, &piece, 1, &done) == 0 && done == sizeof(d); at += sizeof(d)) {
             char below[64];
             if (!d.inum || strncmp(d.name, "storm", 5) == 0)
@@ -563,7 +563,7 @@ static void explain(u32 low, u32 high)
 static void extend_all(void)
 {
     static u8 bytes[FILE_MAX];
-    struct piece piece = {bytes, sizeof(bytes)};
+    struct piece piece = { bytes, sizeof(bytes) };
     struct inode *i;
     size_t done;
 
@@ -709,7 +709,7 @@ static void crash_everywhere(u32 stride, u32 samples, u64 limit)
             continue;
         for (u32 n = 0; n < 1 + (at > flushed + 1 ? samples : 0); n++) {
             u32 kind = n ? 1 + host_random(KINDS - 1) : ALL;
-            struct crash c = {at, kind_names[kind]};
+            struct crash c = { at, kind_names[kind] };
             memcpy(host_disk_bytes(), base, image_size);
             apply_window(flushed, at, kind);
             if (host_random(40) == 0)
@@ -763,7 +763,7 @@ static void examine_large(void *arg)
 {
     static u8 bytes[FILE_MAX];
     struct crash *c = arg;
-    struct piece piece = {bytes, sizeof(bytes)};
+    struct piece piece = { bytes, sizeof(bytes) };
     struct inode *i;
     size_t done;
 

@@ -13,10 +13,10 @@
 #include <uapi/errno.h>
 #include <unistd.h>
 
-static struct disk disk = {.name = "sim"};
+static struct disk disk = { .name = "sim" };
 static u8 *bytes;
 static int disk_fd = -1;
-static struct list queue = {&queue, &queue};
+static struct list queue = { &queue, &queue };
 static u32 queued;
 static struct host_log *recording;
 
@@ -89,7 +89,7 @@ static void record(bool flush, u64 block, const u8 *from)
         log->writes = realloc(log->writes, log->room * sizeof(*log->writes));
     }
     struct host_write *w = &log->writes[log->count++];
-    *w = (struct host_write){.flush = flush, .block = block};
+    *w = (struct host_write){ .flush = flush, .block = block };
     if (from) {
         w->bytes = malloc(FS_BLOCK_SIZE);
         memcpy(w->bytes, from, FS_BLOCK_SIZE);
@@ -160,7 +160,7 @@ int disk_wait(struct disk_request *r)
 
 int disk_transfer(struct disk *d, enum disk_op op, u64 block, u32 count, struct frame **frames)
 {
-    struct disk_request r = {.op = op, .block = block, .count = count, .frames = frames};
+    struct disk_request r = { .op = op, .block = block, .count = count, .frames = frames };
 
     disk_submit(d, &r);
     return disk_wait(&r);
@@ -189,9 +189,9 @@ static void format_root(const struct fs_super *s)
     struct fs_inode root = {
         .type = FS_DIR, .nlink = 1, .size = 2 * FS_DIRENT_SIZE, .generation = 1, .blocks = 1, .parent = 1
     };
-    struct fs_dirent dot = {.ino = 1, .type = FS_DIR, .len = 1, .name = "."};
-    struct fs_dirent dot_dot = {.ino = 1, .type = FS_DIR, .len = 2, .name = ".."};
-    struct fs_inode head = {.type = FS_FREE};
+    struct fs_dirent dot = { .ino = 1, .type = FS_DIR, .len = 1, .name = "." };
+    struct fs_dirent dot_dot = { .ino = 1, .type = FS_DIR, .len = 2, .name = ".." };
+    struct fs_inode head = { .type = FS_FREE };
 
     root.slots[0] = s->data_start;
     fs_inode_encode(&head, 0, block_at(s->inode_table_start));
@@ -202,7 +202,7 @@ static void format_root(const struct fs_super *s)
 
 void host_format(u64 blocks, u64 inodes, u64 journal_blocks)
 {
-    struct fs_journal_head head = {.sequence = 1};
+    struct fs_journal_head head = { .sequence = 1 };
     struct fs_super s;
 
     memset(bytes, 0, disk.blocks * FS_BLOCK_SIZE);

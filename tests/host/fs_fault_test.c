@@ -18,7 +18,7 @@ static u64 faults_tried;
 static void write_pattern(const char *path, u64 at, size_t n)
 {
     static u8 bytes[100000];
-    struct piece piece = {bytes, (u32)n};
+    struct piece piece = { bytes, (u32)n };
     struct file *f;
     size_t done;
 
@@ -33,7 +33,7 @@ static void write_pattern(const char *path, u64 at, size_t n)
 static void read_pattern(const char *path)
 {
     static u8 bytes[20000];
-    struct piece piece = {bytes, sizeof(bytes)};
+    struct piece piece = { bytes, sizeof(bytes) };
     struct file *f;
     size_t done = 1;
 
@@ -129,7 +129,7 @@ static void check_nothing_left(void)
 
 static void mount_work_unmount(void *arg)
 {
-    void (*const parts[])(void) = {work, work_on};
+    void (*const parts[])(void) = { work, work_on };
 
     for (u32 k = 0; k < ARRAY_SIZE(parts); k++) {
         // The mount may be what fails; then there is nothing to undo.
@@ -224,7 +224,7 @@ static void fill_with_files(void)
     char path[32];
 
     for (u32 k = 0;; k++) {
-        struct piece piece = {bytes, 1 + host_random(sizeof(bytes) - 1)};
+        struct piece piece = { bytes, 1 + host_random(sizeof(bytes) - 1) };
         struct file *f;
         size_t done;
         snprintf(path, sizeof(path), "/f%u", k);
@@ -312,7 +312,7 @@ static void full_inode_table(void *arg)
 static void late_write_error(void *arg)
 {
     u8 bytes[9000];
-    struct piece piece = {bytes, sizeof(bytes)};
+    struct piece piece = { bytes, sizeof(bytes) };
     struct file *f;
     size_t done;
 

@@ -101,7 +101,7 @@ struct fiber {
     struct thread *kernel_thread;  // the one this runs for, if the kernel made it
     bool alive, ready, woken, spawned;
     u64 deadline;
-    unsigned nesting;              // spin locks held
+    unsigned nesting;  // spin locks held
     u32 spin_ranks[14];
 };
 
@@ -379,7 +379,7 @@ void wake_all(struct wait_queue *queue)
 
 void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
 {
-    *m = (struct mutex){.name = name, .rank = (u16)rank};
+    *m = (struct mutex){ .name = name, .rank = (u16)rank };
     spin_init(&m->inner, name, RANK_MUTEX);
     wait_queue_init(&m->waiters);
 }
@@ -641,7 +641,7 @@ static int null_write(const struct piece *pieces, u32 count, size_t *done)
 
 const struct chardev *chardev_find(u32 major)
 {
-    static const struct chardev null = {.name = "null", .read = null_read, .write = null_write};
+    static const struct chardev null = { .name = "null", .read = null_read, .write = null_write };
 
     return major == MAJOR_CONSOLE ? &null : NULL;
 }

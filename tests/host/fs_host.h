@@ -7,9 +7,9 @@
 #pragma once
 
 #include <dev/disk.h>
+#include <fs/file.h>
 #include <fs/inode.h>
 #include <fs/path.h>
-#include <fs/file.h>
 #include <stdio.h>
 
 // Randomness.

@@ -26,7 +26,7 @@ static u8 *block_at(u64 block)
 static void make_file(const char *path, u64 at, u32 size)
 {
     static u8 bytes[200000];
-    struct piece piece = {bytes, size};
+    struct piece piece = { bytes, size };
     struct file *f;
     size_t done;
 
@@ -69,7 +69,7 @@ static void damage_inode(void)
 {
     u64 ino = host_random(12);
     u8 *record = block_at(super.inode_table_start + ino / 16) + ino % 16 * FS_INODE_SIZE;
-    static const u8 fields[] = {0, 4, 8, 16, 24, 48, 56, 72, 240};
+    static const u8 fields[] = { 0, 4, 8, 16, 24, 48, 56, 72, 240 };
     u32 at = host_random(2) ? fields[host_random(sizeof(fields))] : 80 + 8 * host_random(20);
     u64 value = host_random(4) ? host_random(DISK_BLOCKS + 4) : (u64)host_random(UINT32_MAX) << host_random(33);
 
@@ -112,7 +112,7 @@ static void damage_anything(void)
 static void use_file(const char *path)
 {
     static u8 bytes[60000];
-    struct piece piece = {bytes, sizeof(bytes)};
+    struct piece piece = { bytes, sizeof(bytes) };
     struct frame *frames[8] = {};
     struct file *f;
     size_t done;
@@ -148,7 +148,7 @@ static void use_file(const char *path)
 static void list(const char *path)
 {
     struct dirent d[20];
-    struct piece piece = {d, sizeof(d)};
+    struct piece piece = { d, sizeof(d) };
     struct file *f;
     size_t done;
 
@@ -161,7 +161,7 @@ static void list(const char *path)
 
 static void use(void)
 {
-    static const char *const files[] = {"/a", "/b", "/c", "/d/n7", "/dev", "/new", "/d/e/new"};
+    static const char *const files[] = { "/a", "/b", "/c", "/d/n7", "/dev", "/new", "/d/e/new" };
     struct file *f;
     char path[32];
 
@@ -203,7 +203,7 @@ static void mount_and_use(void *arg)
 int main(int argc, char **argv)
 {
     static u8 image[DISK_BLOCKS * FS_BLOCK_SIZE], first[FS_BLOCK_SIZE];
-    void (*const damages[])(void) = {damage_inode, damage_data, damage_bitmap, damage_anything};
+    void (*const damages[])(void) = { damage_inode, damage_data, damage_bitmap, damage_anything };
     u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     u32 disks = argc > 2 ? (u32)strtoul(argv[2], NULL, 0) : 3000;
 

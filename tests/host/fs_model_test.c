@@ -9,7 +9,7 @@
 #include <uapi/fcntl.h>
 
 #define DISK_BLOCKS 16384
-#define FILE_MAX    (96 * 4096) // bytes: past the slots of the inode
+#define FILE_MAX    (96 * 4096)  // bytes: past the slots of the inode
 #define CHILDREN    32
 #define OPEN_FILES  6
 
@@ -146,7 +146,7 @@ static void fill_random(u8 *to, size_t n)
 static void compare_file(struct inode *i, struct node *n)
 {
     static u8 bytes[FILE_MAX + 1];
-    struct piece piece = {.data = bytes, .size = sizeof(bytes)};
+    struct piece piece = { .data = bytes, .size = sizeof(bytes) };
     struct stat st;
     size_t done;
 
@@ -180,7 +180,7 @@ static void compare_dir(struct inode *i, struct node *n, const char *path)
 {
     u32 count = 0, dirs = 0;
     struct dirent d;
-    struct piece piece = {.data = &d, .size = sizeof(d)};
+    struct piece piece = { .data = &d, .size = sizeof(d) };
     struct stat st;
     size_t done;
 
@@ -288,9 +288,9 @@ static void do_write(void)
     size = (u32)MIN(size, FILE_MAX - at);
     fill_random(bytes, size);
     u32 cut1 = host_random(size + 1), cut2 = cut1 + host_random(size - cut1 + 1);
-    pieces[0] = (struct piece){bytes, cut1};
-    pieces[1] = (struct piece){bytes + cut1, cut2 - cut1};
-    pieces[2] = (struct piece){bytes + cut2, size - cut2};
+    pieces[0] = (struct piece){ bytes, cut1 };
+    pieces[1] = (struct piece){ bytes + cut1, cut2 - cut1 };
+    pieces[2] = (struct piece){ bytes + cut2, size - cut2 };
     CHECK_OK(inode_write(i, at, pieces, 3, &done));
     CHECK(done == size);
     memcpy(n->data + at, bytes, size);
@@ -307,7 +307,7 @@ static void do_read(void)
     if (!n)
         return;
     u64 at = host_random(FILE_MAX);
-    struct piece piece = {bytes, 1 + host_random(FILE_MAX)};
+    struct piece piece = { bytes, 1 + host_random(FILE_MAX) };
     CHECK_OK(inode_read(i, at, &piece, 1, &done));
     CHECK(done == (at < n->size ? MIN(piece.size, n->size - at) : 0));
     CHECK(memcmp(bytes, n->data + at, done) == 0);
@@ -364,7 +364,7 @@ static void do_paged(void)
         frames[k] = frame_alloc();
         CHECK(frames[k]);
         fill_random(frame_data(frames[k]), 4096);
-        pieces[k] = (struct piece){frame_data(frames[k]), 4096};
+        pieces[k] = (struct piece){ frame_data(frames[k]), 4096 };
     }
     pieces[0].data = (u8 *)pieces[0].data + skip;
     pieces[0].size -= skip;

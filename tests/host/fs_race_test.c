@@ -44,7 +44,7 @@ static void write_file(u32 me)
     if (err)
         return;
     memset(bytes[me], (int)me + 1, sizeof(bytes[me]));
-    struct piece piece = {bytes[me], 1 + host_random(sizeof(bytes[me]))};
+    struct piece piece = { bytes[me], 1 + host_random(sizeof(bytes[me])) };
     u64 at = host_random(20) * 4096;
     if (file_kind(f) == FILE_INODE)
         (void)!inode_write(file_inode(f), at, &piece, 1, &done);
@@ -58,7 +58,7 @@ static void write_file(u32 me)
 static void read_file(u32 me)
 {
     static u8 bytes[THREADS][5000];
-    struct piece piece = {bytes[me], sizeof(bytes[me])};
+    struct piece piece = { bytes[me], sizeof(bytes[me]) };
     struct file *f;
     size_t done;
 
@@ -157,7 +157,7 @@ static void piper(void *arg)
     u32 sent = 0;
 
     while (sent < PIPED) {
-        struct piece piece = {bytes, 1 + host_random(sizeof(bytes) - 1)};
+        struct piece piece = { bytes, 1 + host_random(sizeof(bytes) - 1) };
         size_t done;
         piece.size = MIN(piece.size, PIPED - sent);
         for (u32 k = 0; k < piece.size; k++)
@@ -179,7 +179,7 @@ static void pipes(void)
     CHECK_OK(pipe_create(&p.reader, &p.writer));
     host_spawn(piper, &p);
     for (;;) {
-        struct piece piece = {bytes, 1 + host_random(sizeof(bytes) - 1)};
+        struct piece piece = { bytes, 1 + host_random(sizeof(bytes) - 1) };
         CHECK_OK(file_read(p.reader, &piece, 1, &done));
         if (!done)
             break;

@@ -10,7 +10,7 @@
 #include <uapi/fcntl.h>
 
 #define DISK_BLOCKS 4096
-#define PAGES       300                   // of one call, at most
+#define PAGES       300  // of one call, at most
 #define FILE_MAX    (900 * PAGE_SIZE)
 
 static u8 model[FILE_MAX];
@@ -32,7 +32,7 @@ static void pieces_make(u32 into, size_t n, u32 *count)
 
     for (size_t left = n; left > 0; k++, into = 0) {
         u32 part = (u32)MIN(left, PAGE_SIZE - into);
-        pieces[k] = (struct piece){(u8 *)frame_data(frames[k]) + into, part};
+        pieces[k] = (struct piece){ (u8 *)frame_data(frames[k]) + into, part };
         left -= part;
     }
     *count = k;
@@ -90,7 +90,7 @@ static void learn(u64 at, size_t n)
     model_size = id.size;
     if (at >= model_size)
         return;
-    struct piece all = {model + at, (u32)MIN(n, model_size - at)};
+    struct piece all = { model + at, (u32)MIN(n, model_size - at) };
     CHECK_OK(inode_read(file_inode(file), at, &all, 1, &done));
 }
 
@@ -169,7 +169,10 @@ static void operate(struct disk *disk)
         if (!host_random(20))
             remount(disk);
         break;
-    case 4: case 5: case 6: case 7:
+    case 4:
+    case 5:
+    case 6:
+    case 7:
         write_once(false);
         break;
     default:

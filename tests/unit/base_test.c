@@ -102,7 +102,7 @@ static void crc32c_of_nothing_changes_nothing(void **state)
 
 static void format_writes_signed_numbers_as_snprintf(void **state)
 {
-    const int values[] = {0, 1, -1, 7, 42, -42, 123456789, INT_MAX, INT_MIN};
+    const int values[] = { 0, 1, -1, 7, 42, -42, 123456789, INT_MAX, INT_MIN };
 
     for (size_t k = 0; k < ARRAY_SIZE(values); k++) {
         int v = values[k];
@@ -119,7 +119,7 @@ static void format_writes_signed_numbers_as_snprintf(void **state)
 
 static void format_writes_unsigned_numbers_as_snprintf(void **state)
 {
-    const unsigned values[] = {0, 1, 8, 0xff, 0xabcdef, 0x7fffffff, UINT_MAX};
+    const unsigned values[] = { 0, 1, 8, 0xff, 0xabcdef, 0x7fffffff, UINT_MAX };
 
     for (size_t k = 0; k < ARRAY_SIZE(values); k++) {
         unsigned v = values[k];
@@ -150,7 +150,7 @@ static void format_writes_text_and_characters_as_snprintf(void **state)
 
 static void format_reads_no_further_than_the_precision(void **state)
 {
-    const char unterminated[3] = {'a', 'b', 'c'};
+    const char unterminated[3] = { 'a', 'b', 'c' };
     char got[16];
 
     assert_int_equal(format_text(got, sizeof got, "%.*s", 3, unterminated), 3);
@@ -240,8 +240,8 @@ static void memory_functions_agree_with_the_hosts(void **state)
 
 static void text_functions_agree_with_the_hosts(void **state)
 {
-    static const char *const texts[] = {"",    "a",    "b",      "ab",    "abc",  "abd",
-                                        "aba", "\xff", "ab\x80", "a/b/c", "same", "same"};
+    static const char *const texts[] = { "",    "a",    "b",      "ab",    "abc",  "abd",
+                                         "aba", "\xff", "ab\x80", "a/b/c", "same", "same" };
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         const char *s = texts[i];
@@ -295,7 +295,7 @@ struct item {
 
 static void list_keeps_the_order_of_its_insertions(void **state)
 {
-    struct item items[] = {{.value = 1}, {.value = 2}, {.value = 3}};
+    struct item items[] = { { .value = 1 }, { .value = 2 }, { .value = 3 } };
     struct list head;
     struct item *it;
     int seen = 0;
@@ -307,13 +307,14 @@ static void list_keeps_the_order_of_its_insertions(void **state)
     list_push(&head, &items[0].link);
     assert_false(list_empty(&head));
     assert_ptr_equal(list_first(&head, struct item, link), &items[0]);
-    list_for_each(it, &head, link) assert_int_equal(it->value, ++seen);
+    list_for_each(it, &head, link)
+        assert_int_equal(it->value, ++seen);
     assert_int_equal(seen, 3);
 }
 
 static void list_remove_unlinks_and_is_harmless_twice(void **state)
 {
-    struct item items[] = {{.value = 1}, {.value = 2}};
+    struct item items[] = { { .value = 1 }, { .value = 2 } };
     struct list head;
 
     list_init(&head);
@@ -339,8 +340,7 @@ static void list_for_each_safe_lets_the_body_unlink(void **state)
         items[k].value = k;
         list_append(&head, &items[k].link);
     }
-    list_for_each_safe(it, after, &head, link)
-    {
+    list_for_each_safe(it, after, &head, link) {
         assert_int_equal(it->value, seen++);
         list_remove(&it->link);
     }

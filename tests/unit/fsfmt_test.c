@@ -11,8 +11,8 @@
 #include <base/string.h>
 #include <fsfmt/fsfmt.h>
 
-#define MIB_BLOCKS   256ull                                               // blocks of a MiB
-#define DIRENT_BYTES (offsetof(struct fs_dirent, name) + FS_NAME_LEN + 1) // without what the compiler adds
+#define MIB_BLOCKS   256ull                                                // blocks of a MiB
+#define DIRENT_BYTES (offsetof(struct fs_dirent, name) + FS_NAME_LEN + 1)  // without what the compiler adds
 
 static struct fs_super plan(u64 blocks)
 {
@@ -96,7 +96,7 @@ static void superblock_round_trips(void **state)
 }
 
 struct field_fault {
-    u32 at, size; // bytes
+    u32 at, size;  // bytes
     u64 value;
     enum fs_error error;
 };
@@ -110,36 +110,36 @@ static void field_put(u8 *bytes, const struct field_fault *f)
 static void superblocks_with_a_bad_field_are_refused(void **state)
 {
     const struct field_fault faults[] = {
-        {8, 4, 0, FS_BAD_VERSION},
-        {8, 4, 2, FS_BAD_VERSION},
-        {12, 4, 512, FS_BAD_BLOCK_SIZE},
-        {16, 8, 0, FS_BAD_GEOMETRY},
-        {16, 8, 1, FS_BAD_GEOMETRY},
-        {16, 8, 71, FS_BAD_GEOMETRY},             // the copy would lie in the table
-        {16, 8, MIB_BLOCKS + 1, FS_BAD_GEOMETRY}, // more than the disk
-        {16, 8, UINT64_MAX, FS_BAD_GEOMETRY},
-        {24, 8, 0, FS_BAD_GEOMETRY},
-        {24, 8, 1, FS_BAD_GEOMETRY},
-        {24, 8, 65, FS_BAD_GEOMETRY}, // more than the table holds
-        {24, 8, 1ull << 32, FS_BAD_GEOMETRY},
-        {24, 8, UINT64_MAX, FS_BAD_GEOMETRY},
-        {32, 8, 0, FS_BAD_GEOMETRY}, // journal over the superblock
-        {32, 8, 2, FS_BAD_GEOMETRY}, // journal into the bitmap
-        {32, 8, UINT64_MAX, FS_BAD_GEOMETRY},
-        {40, 8, 63, FS_BAD_GEOMETRY},
-        {40, 8, 65, FS_BAD_GEOMETRY},
-        {40, 8, UINT64_MAX, FS_BAD_GEOMETRY},
-        {48, 8, 64, FS_BAD_GEOMETRY},
-        {56, 8, 0, FS_BAD_GEOMETRY},
-        {56, 8, UINT64_MAX - 60, FS_BAD_GEOMETRY},
-        {64, 8, 0, FS_BAD_GEOMETRY},
-        {72, 8, 0, FS_BAD_GEOMETRY},
-        {80, 8, 255, FS_BAD_GEOMETRY},
-        {88, 8, 3, FS_BAD_GEOMETRY},
-        {88, 8, 5, FS_BAD_GEOMETRY},
-        {96, 8, 70, FS_BAD_GEOMETRY},
-        {96, 8, 255, FS_BAD_GEOMETRY},
-        {96, 8, UINT64_MAX, FS_BAD_GEOMETRY},
+        { 8, 4, 0, FS_BAD_VERSION },
+        { 8, 4, 2, FS_BAD_VERSION },
+        { 12, 4, 512, FS_BAD_BLOCK_SIZE },
+        { 16, 8, 0, FS_BAD_GEOMETRY },
+        { 16, 8, 1, FS_BAD_GEOMETRY },
+        { 16, 8, 71, FS_BAD_GEOMETRY },              // the copy would lie in the table
+        { 16, 8, MIB_BLOCKS + 1, FS_BAD_GEOMETRY },  // more than the disk
+        { 16, 8, UINT64_MAX, FS_BAD_GEOMETRY },
+        { 24, 8, 0, FS_BAD_GEOMETRY },
+        { 24, 8, 1, FS_BAD_GEOMETRY },
+        { 24, 8, 65, FS_BAD_GEOMETRY },  // more than the table holds
+        { 24, 8, 1ull << 32, FS_BAD_GEOMETRY },
+        { 24, 8, UINT64_MAX, FS_BAD_GEOMETRY },
+        { 32, 8, 0, FS_BAD_GEOMETRY },  // journal over the superblock
+        { 32, 8, 2, FS_BAD_GEOMETRY },  // journal into the bitmap
+        { 32, 8, UINT64_MAX, FS_BAD_GEOMETRY },
+        { 40, 8, 63, FS_BAD_GEOMETRY },
+        { 40, 8, 65, FS_BAD_GEOMETRY },
+        { 40, 8, UINT64_MAX, FS_BAD_GEOMETRY },
+        { 48, 8, 64, FS_BAD_GEOMETRY },
+        { 56, 8, 0, FS_BAD_GEOMETRY },
+        { 56, 8, UINT64_MAX - 60, FS_BAD_GEOMETRY },
+        { 64, 8, 0, FS_BAD_GEOMETRY },
+        { 72, 8, 0, FS_BAD_GEOMETRY },
+        { 80, 8, 255, FS_BAD_GEOMETRY },
+        { 88, 8, 3, FS_BAD_GEOMETRY },
+        { 88, 8, 5, FS_BAD_GEOMETRY },
+        { 96, 8, 70, FS_BAD_GEOMETRY },
+        { 96, 8, 255, FS_BAD_GEOMETRY },
+        { 96, 8, UINT64_MAX, FS_BAD_GEOMETRY },
     };
     struct fs_super s = plan(MIB_BLOCKS), back;
     u8 block[FS_BLOCK_SIZE];
@@ -196,8 +196,8 @@ static void inodes_round_trip(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
     struct fs_inode file = file_inode(&s), back;
-    struct fs_inode dir = {.type = FS_DIR, .nlink = 2, .size = 96, .generation = 1, .blocks = 1, .parent = 63};
-    struct fs_inode dev = {.type = FS_DEV, .nlink = 1, .generation = 2, .major = 0x80000001, .minor = 7};
+    struct fs_inode dir = { .type = FS_DIR, .nlink = 2, .size = 96, .generation = 1, .blocks = 1, .parent = 63 };
+    struct fs_inode dev = { .type = FS_DEV, .nlink = 1, .generation = 2, .major = 0x80000001, .minor = 7 };
     u8 bytes[FS_INODE_SIZE];
 
     dir.slots[0] = s.blocks - 2;
@@ -226,7 +226,7 @@ static void an_inode_is_only_valid_in_its_own_place(void **state)
 static void a_free_inode_keeps_its_generation_and_nothing_else(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
-    struct fs_inode gone = file_inode(&s), back, expected = {.generation = 7};
+    struct fs_inode gone = file_inode(&s), back, expected = { .generation = 7 };
     u8 bytes[FS_INODE_SIZE];
 
     gone.type = FS_FREE;
@@ -250,7 +250,7 @@ static void zeros_are_a_free_inode(void **state)
 static void inode_0_holds_the_head_of_the_orphan_list(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
-    struct fs_inode head = {.next_orphan = 63}, file = file_inode(&s), back;
+    struct fs_inode head = { .next_orphan = 63 }, file = file_inode(&s), back;
     u8 bytes[FS_INODE_SIZE];
 
     fs_inode_encode(&head, 0, bytes);
@@ -286,21 +286,21 @@ static void files_with_a_bad_field_are_refused(void **state)
     struct fs_inode file = file_inode(&s);
     const u64 largest = fs_height_blocks(FS_MAX_HEIGHT) * FS_BLOCK_SIZE;
     const struct field_fault faults[] = {
-        {0, 2, 4, FS_BAD_TYPE},
-        {0, 2, 0xffff, FS_BAD_TYPE},
-        {8, 8, largest + 1, FS_BAD_SIZE},
-        {8, 8, UINT64_MAX, FS_BAD_SIZE},
-        {48, 8, s.blocks, FS_BAD_SIZE},
-        {48, 8, UINT64_MAX, FS_BAD_SIZE},
-        {72, 4, FS_MAX_HEIGHT + 1, FS_BAD_SIZE},
-        {72, 4, UINT32_MAX, FS_BAD_SIZE},
-        {56, 8, s.inodes, FS_BAD_INO},
-        {240, 8, 1, FS_BAD_INO},
-        {80, 8, s.data_start - 1, FS_BAD_POINTER},
-        {80, 8, s.blocks - 1, FS_BAD_POINTER},
-        {80, 8, UINT64_MAX, FS_BAD_POINTER},
-        {80, 8, FS_SLOT_UNWRITTEN | (s.data_start + 1), FS_BAD_POINTER}, // an index block
-        {232, 8, 1, FS_BAD_POINTER},
+        { 0, 2, 4, FS_BAD_TYPE },
+        { 0, 2, 0xffff, FS_BAD_TYPE },
+        { 8, 8, largest + 1, FS_BAD_SIZE },
+        { 8, 8, UINT64_MAX, FS_BAD_SIZE },
+        { 48, 8, s.blocks, FS_BAD_SIZE },
+        { 48, 8, UINT64_MAX, FS_BAD_SIZE },
+        { 72, 4, FS_MAX_HEIGHT + 1, FS_BAD_SIZE },
+        { 72, 4, UINT32_MAX, FS_BAD_SIZE },
+        { 56, 8, s.inodes, FS_BAD_INO },
+        { 240, 8, 1, FS_BAD_INO },
+        { 80, 8, s.data_start - 1, FS_BAD_POINTER },
+        { 80, 8, s.blocks - 1, FS_BAD_POINTER },
+        { 80, 8, UINT64_MAX, FS_BAD_POINTER },
+        { 80, 8, FS_SLOT_UNWRITTEN | (s.data_start + 1), FS_BAD_POINTER },  // an index block
+        { 232, 8, 1, FS_BAD_POINTER },
     };
 
     inode_faults_check(&s, &file, faults, ARRAY_SIZE(faults));
@@ -309,10 +309,10 @@ static void files_with_a_bad_field_are_refused(void **state)
 static void directories_with_a_bad_field_are_refused(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
-    struct fs_inode dir = {.type = FS_DIR, .nlink = 1, .size = 64, .parent = 1};
+    struct fs_inode dir = { .type = FS_DIR, .nlink = 1, .size = 64, .parent = 1 };
     const struct field_fault faults[] = {
-        {8, 8, 0, FS_BAD_SIZE},  {8, 8, 32, FS_BAD_SIZE},        {8, 8, 65, FS_BAD_SIZE},
-        {240, 8, 0, FS_BAD_INO}, {240, 8, s.inodes, FS_BAD_INO},
+        { 8, 8, 0, FS_BAD_SIZE },  { 8, 8, 32, FS_BAD_SIZE },        { 8, 8, 65, FS_BAD_SIZE },
+        { 240, 8, 0, FS_BAD_INO }, { 240, 8, s.inodes, FS_BAD_INO },
     };
 
     inode_faults_check(&s, &dir, faults, ARRAY_SIZE(faults));
@@ -321,12 +321,12 @@ static void directories_with_a_bad_field_are_refused(void **state)
 static void devices_with_contents_are_refused(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
-    struct fs_inode dev = {.type = FS_DEV, .nlink = 1, .major = 1, .minor = 1};
+    struct fs_inode dev = { .type = FS_DEV, .nlink = 1, .major = 1, .minor = 1 };
     const struct field_fault faults[] = {
-        {8, 8, 1, FS_BAD_SIZE},
-        {48, 8, 1, FS_BAD_SIZE},
-        {72, 4, 1, FS_BAD_SIZE},
-        {80, 8, s.data_start, FS_BAD_POINTER},
+        { 8, 8, 1, FS_BAD_SIZE },
+        { 48, 8, 1, FS_BAD_SIZE },
+        { 72, 4, 1, FS_BAD_SIZE },
+        { 80, 8, s.data_start, FS_BAD_POINTER },
     };
 
     inode_faults_check(&s, &dev, faults, ARRAY_SIZE(faults));
@@ -335,7 +335,8 @@ static void devices_with_contents_are_refused(void **state)
 static void the_largest_file_is_accepted(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
-    struct fs_inode file = {.type = FS_FILE, .nlink = 1, .size = fs_height_blocks(FS_MAX_HEIGHT) * FS_BLOCK_SIZE}, back;
+    struct fs_inode file = { .type = FS_FILE, .nlink = 1, .size = fs_height_blocks(FS_MAX_HEIGHT) * FS_BLOCK_SIZE },
+                    back;
     u8 bytes[FS_INODE_SIZE];
 
     fs_inode_encode(&file, 12, bytes);
@@ -377,12 +378,12 @@ static void slots_are_checked_for_their_level(void **state)
 
 static void dirents_round_trip(void **state)
 {
-    static const char *const names[] = {"a", ".", "..", "fourteen_chars", "\xff\x01 x"};
+    static const char *const names[] = { "a", ".", "..", "fourteen_chars", "\xff\x01 x" };
     struct fs_super s = plan(MIB_BLOCKS);
     u8 bytes[FS_DIRENT_SIZE];
 
     for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
-        struct fs_dirent d = {.ino = 63, .type = FS_DEV, .len = (u8)strlen(names[k])}, back;
+        struct fs_dirent d = { .ino = 63, .type = FS_DEV, .len = (u8)strlen(names[k]) }, back;
         memcpy(d.name, names[k], d.len);
         fs_dirent_encode(&d, bytes);
         assert_int_equal(fs_dirent_decode(bytes, &s, &back), FS_OK);
@@ -400,20 +401,21 @@ static void a_dirent_of_inode_0_is_free_whatever_else_it_holds(void **state)
     put_le64(bytes, 0);
     assert_int_equal(fs_dirent_decode(bytes, &s, &back), FS_OK);
     assert_memory_equal(&back, &expected, DIRENT_BYTES);
-    fs_dirent_encode(&(struct fs_dirent){.len = 3, .name = "abc"}, bytes);
+    fs_dirent_encode(&(struct fs_dirent){ .len = 3, .name = "abc" }, bytes);
     assert_true(memory_is_zero(bytes, sizeof bytes));
 }
 
 static void dirents_with_a_bad_field_are_refused(void **state)
 {
     const struct field_fault faults[] = {
-        {0, 8, 64, FS_BAD_INO},  {0, 8, UINT64_MAX, FS_BAD_INO}, {8, 1, 0, FS_BAD_NAME},    {8, 1, 2, FS_BAD_NAME},
-        {8, 1, 4, FS_BAD_NAME},  {8, 1, 15, FS_BAD_NAME},        {8, 1, 255, FS_BAD_NAME},  {9, 1, 0, FS_BAD_TYPE},
-        {9, 1, 4, FS_BAD_TYPE},  {10, 1, 0, FS_BAD_NAME},        {11, 1, '/', FS_BAD_NAME}, {23, 1, 'x', FS_BAD_NAME},
-        {24, 1, 1, FS_BAD_NAME}, {31, 1, 1, FS_BAD_NAME},
+        { 0, 8, 64, FS_BAD_INO },   { 0, 8, UINT64_MAX, FS_BAD_INO }, { 8, 1, 0, FS_BAD_NAME },
+        { 8, 1, 2, FS_BAD_NAME },   { 8, 1, 4, FS_BAD_NAME },         { 8, 1, 15, FS_BAD_NAME },
+        { 8, 1, 255, FS_BAD_NAME }, { 9, 1, 0, FS_BAD_TYPE },         { 9, 1, 4, FS_BAD_TYPE },
+        { 10, 1, 0, FS_BAD_NAME },  { 11, 1, '/', FS_BAD_NAME },      { 23, 1, 'x', FS_BAD_NAME },
+        { 24, 1, 1, FS_BAD_NAME },  { 31, 1, 1, FS_BAD_NAME },
     };
     struct fs_super s = plan(MIB_BLOCKS);
-    struct fs_dirent d = {.ino = 2, .type = FS_FILE, .len = 3, .name = "abc"}, back;
+    struct fs_dirent d = { .ino = 2, .type = FS_FILE, .len = 3, .name = "abc" }, back;
     u8 bytes[FS_DIRENT_SIZE];
 
     for (size_t k = 0; k < ARRAY_SIZE(faults); k++) {
@@ -429,7 +431,7 @@ static void dirents_with_a_bad_field_are_refused(void **state)
 static void journal_heads_round_trip_and_stay_in_the_ring(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
-    struct fs_journal_head h = {.sequence = UINT64_MAX - 1, .start = s.journal_blocks - 2}, back;
+    struct fs_journal_head h = { .sequence = UINT64_MAX - 1, .start = s.journal_blocks - 2 }, back;
     u8 block[FS_BLOCK_SIZE];
 
     fs_journal_head_encode(&h, block);
@@ -447,7 +449,7 @@ static void journal_heads_round_trip_and_stay_in_the_ring(void **state)
 static void descriptors_round_trip(void **state)
 {
     struct fs_super s = plan(64 * MIB_BLOCKS);
-    struct fs_descriptor d = {.sequence = 77}, back;
+    struct fs_descriptor d = { .sequence = 77 }, back;
     u8 block[FS_BLOCK_SIZE];
 
     for (d.count = 1; d.count <= FS_DESCRIPTOR_MAX; d.count += 479) {
@@ -465,17 +467,17 @@ static void descriptors_that_lead_astray_are_refused(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
     const struct field_fault faults[] = {
-        {16, 4, 0, FS_BAD_COUNT},
-        {16, 4, FS_DESCRIPTOR_MAX + 1, FS_BAD_COUNT},
-        {16, 4, UINT32_MAX, FS_BAD_COUNT},
-        {32, 8, 0, FS_BAD_POINTER}, // superblock
-        {32, 8, s.journal_start, FS_BAD_POINTER},
-        {32, 8, s.journal_start + s.journal_blocks - 1, FS_BAD_POINTER},
-        {32, 8, s.blocks - 1, FS_BAD_POINTER}, // its copy
-        {32, 8, s.blocks, FS_BAD_POINTER},
-        {32, 8, UINT64_MAX, FS_BAD_POINTER},
+        { 16, 4, 0, FS_BAD_COUNT },
+        { 16, 4, FS_DESCRIPTOR_MAX + 1, FS_BAD_COUNT },
+        { 16, 4, UINT32_MAX, FS_BAD_COUNT },
+        { 32, 8, 0, FS_BAD_POINTER },  // superblock
+        { 32, 8, s.journal_start, FS_BAD_POINTER },
+        { 32, 8, s.journal_start + s.journal_blocks - 1, FS_BAD_POINTER },
+        { 32, 8, s.blocks - 1, FS_BAD_POINTER },  // its copy
+        { 32, 8, s.blocks, FS_BAD_POINTER },
+        { 32, 8, UINT64_MAX, FS_BAD_POINTER },
     };
-    struct fs_descriptor d = {.sequence = 1, .count = 2, .home = {s.blocks - 2, s.block_bitmap_start}}, back;
+    struct fs_descriptor d = { .sequence = 1, .count = 2, .home = { s.blocks - 2, s.block_bitmap_start } }, back;
     u8 block[FS_BLOCK_SIZE];
 
     for (size_t k = 0; k < ARRAY_SIZE(faults); k++) {
@@ -491,7 +493,7 @@ static void descriptors_that_lead_astray_are_refused(void **state)
 static void commits_round_trip_and_are_not_taken_for_descriptors(void **state)
 {
     struct fs_super s = plan(MIB_BLOCKS);
-    struct fs_commit c = {.sequence = 5, .blocks = 17, .data_crc = 0xdeadbeef}, back;
+    struct fs_commit c = { .sequence = 5, .blocks = 17, .data_crc = 0xdeadbeef }, back;
     struct fs_descriptor d;
     u8 block[FS_BLOCK_SIZE];
 

@@ -150,7 +150,7 @@ static void two_files_of_one_name_are_refused(void **state)
 
     mkdir(disk_host_path("again"), 0755);
     disk_host_file("again/small.txt", "later", 5);
-    const char *const both[] = {disk_host_path("small.txt"), disk_host_path("again/small.txt")};
+    const char *const both[] = { disk_host_path("small.txt"), disk_host_path("again/small.txt") };
     assert_false(build(both, 2, DISK_SIZE, 0, &result));
     assert_int_not_equal(access(disk_host_path("other.img"), F_OK), 0);
 
@@ -168,7 +168,7 @@ static void names_that_are_the_same_once_cut_are_refused(void **state)
     mkdir(disk_host_path("long"), 0755);
     disk_host_file("long/fourteen_chars_one", "1", 1);
     disk_host_file("long/fourteen_chars_two", "2", 1);
-    const char *const argument[] = {disk_host_path("long")};
+    const char *const argument[] = { disk_host_path("long") };
     assert_false(build(argument, 1, DISK_SIZE, 0, &result));
 }
 
@@ -179,16 +179,16 @@ static void a_file_and_a_directory_of_one_name_are_refused(void **state)
 
     snprintf(place, sizeof place, "%s:/d", disk_host_path("small.txt"));
     snprintf(below, sizeof below, "%s:/d/x", disk_host_path("small.txt"));
-    const char *const one[] = {disk_host_path("d"), place};
+    const char *const one[] = { disk_host_path("d"), place };
     assert_false(build(one, 2, DISK_SIZE, 0, &result));
-    const char *const other[] = {place, below};
+    const char *const other[] = { place, below };
     assert_false(build(other, 2, DISK_SIZE, 0, &result));
 }
 
 static void what_is_not_there_is_refused(void **state)
 {
     struct mkfs_result result;
-    const char *const argument[] = {disk_host_path("no such file")};
+    const char *const argument[] = { disk_host_path("no such file") };
 
     assert_false(build(argument, 1, DISK_SIZE, 0, &result));
 }
@@ -208,7 +208,7 @@ static void a_full_disk_is_an_error_and_leaves_the_old_image(void **state)
 static void too_few_inodes_are_an_error(void **state)
 {
     struct mkfs_result result;
-    const char *const argument[] = {disk_host_path("d")};
+    const char *const argument[] = { disk_host_path("d") };
 
     assert_false(build(argument, 1, DISK_SIZE, 100, &result));
     assert_true(build(argument, 1, DISK_SIZE, 300, &result));
@@ -219,7 +219,7 @@ static void too_few_inodes_are_an_error(void **state)
 static void the_smallest_disk_is_usable(void **state)
 {
     struct mkfs_result result;
-    const char *const argument[] = {disk_host_path("small.txt")};
+    const char *const argument[] = { disk_host_path("small.txt") };
     struct image img;
 
     assert_true(build(argument, 1, 1 << 20, 0, &result));
@@ -231,11 +231,11 @@ static void the_smallest_disk_is_usable(void **state)
 static void the_last_inode_can_be_used(void **state)
 {
     struct mkfs_result result;
-    const char *const argument[] = {disk_host_path("d")};
+    const char *const argument[] = { disk_host_path("d") };
 
     // 205 files and directories and inode 0: two more fill a table of 208.
     char places[3][512];
-    const char *all[4] = {argument[0]};
+    const char *all[4] = { argument[0] };
     for (u32 k = 0; k < 3; k++) {
         snprintf(places[k], sizeof places[k], "%s:/more%u", disk_host_path("empty"), k);
         all[k + 1] = places[k];
@@ -248,7 +248,7 @@ static void the_last_inode_can_be_used(void **state)
 static void images_are_reproducible(void **state)
 {
     struct mkfs_result result;
-    const char *const argument[] = {disk_host_path("d")};
+    const char *const argument[] = { disk_host_path("d") };
     char *one = malloc(DISK_SIZE), *two = malloc(DISK_SIZE);
 
     setenv("SOURCE_DATE_EPOCH", "1700000000", 1);

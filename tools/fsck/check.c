@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define RANGES_SHOWN 16 // of differences in a bitmap
+#define RANGES_SHOWN 16  // of differences in a bitmap
 
 // Paths. They are looked for only when there is something to tell.
 
@@ -26,7 +26,7 @@ u64 pending_pop(struct fsck *f)
 struct learn {
     struct fsck *f;
     u64 dir;
-    u8 *seen; // bit for each inode
+    u8 *seen;  // bit for each inode
     u64 *stack;
     size_t count, room;
 };
@@ -50,7 +50,7 @@ static bool entry_learn(void *arg, u64 slot, enum fs_error error, const struct f
 // Note who names whom, as far as names lead from the root on a disk that may be damaged.
 static void paths_learn(struct fsck *f)
 {
-    struct learn l = {.f = f, .dir = FS_ROOT_INO, .seen = tool_alloc((size_t)f->img->super.inodes / 8 + 1, 1)};
+    struct learn l = { .f = f, .dir = FS_ROOT_INO, .seen = tool_alloc((size_t)f->img->super.inodes / 8 + 1, 1) };
 
     f->paths_known = true;
     for (;;) {
@@ -89,7 +89,7 @@ void path_of(struct fsck *f, u64 ino, char *out, size_t size)
     if (ino == FS_ROOT_INO)
         text_copy(path, "/", sizeof path);
     for (u32 depth = 0; ino != FS_ROOT_INO && depth < PATH_MAX / 2; depth++) {
-        struct name_of n = {.ino = ino};
+        struct name_of n = { .ino = ino };
         struct fs_inode dir;
         u64 parent = f->inodes[ino].parent;
         if (parent && inode_load(f->img, parent, &dir) == FS_OK && dir.type == FS_DIR)
@@ -173,9 +173,9 @@ static void journal_check(struct fsck *f)
 // A run of bits that are wrong in the same way.
 struct range {
     struct fsck *f;
-    const char *what; // "block", "inode"
+    const char *what;  // "block", "inode"
     u64 first, count;
-    bool used; // what they should say
+    bool used;  // what they should say
     u32 shown;
 };
 
@@ -212,7 +212,7 @@ typedef void bitmap_block_fn(struct fsck *f, u64 base, u8 map[FS_BLOCK_SIZE]);
 
 static void bitmap_check(struct fsck *f, const char *what, u64 start, u64 blocks, bitmap_block_fn *expect)
 {
-    struct range r = {.f = f, .what = what};
+    struct range r = { .f = f, .what = what };
     u8 is[FS_BLOCK_SIZE], should[FS_BLOCK_SIZE];
 
     for (u64 b = 0; b < blocks; b++) {
@@ -278,7 +278,7 @@ static void result_count(const struct fsck *f, struct fsck_result *r)
 
 bool fsck_run(struct image *img, bool reclaim, FILE *out, struct fsck_result *result)
 {
-    struct fsck f = {.img = img, .out = out};
+    struct fsck f = { .img = img, .out = out };
 
     *result = (struct fsck_result){};
     if (!super_check(&f))

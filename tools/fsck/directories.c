@@ -34,7 +34,7 @@ static char *name_place(const struct names *names, const char *name)
 static bool name_add(struct names *names, const char *name)
 {
     if (2 * (names->count + 1) > names->room) {
-        struct names wider = {.room = names->room ? 2 * names->room : 64, .count = names->count};
+        struct names wider = { .room = names->room ? 2 * names->room : 64, .count = names->count };
         wider.name = tool_alloc(wider.room, FS_NAME_LEN);
         for (size_t k = 0; k < names->room; k++)
             if (names->name[k][0])
@@ -147,8 +147,8 @@ static bool dots_read(void *arg, u64 slot, enum fs_error error, const struct fs_
 static void dots_check(struct fsck *f, u64 ino, const struct fs_inode *i, u64 parent)
 {
     const struct fs_dirent right[2] = {
-        {.ino = ino, .type = FS_DIR, .len = 1, .name = "."},
-        {.ino = parent, .type = FS_DIR, .len = 2, .name = ".."},
+        { .ino = ino, .type = FS_DIR, .len = 1, .name = "." },
+        { .ino = parent, .type = FS_DIR, .len = 2, .name = ".." },
     };
     struct dots dots = {};
 
@@ -165,7 +165,7 @@ static void dots_check(struct fsck *f, u64 ino, const struct fs_inode *i, u64 pa
 
 static void directory_check(struct fsck *f, u64 ino)
 {
-    struct dir_check c = {.f = f, .ino = ino};
+    struct dir_check c = { .f = f, .ino = ino };
     u64 parent = ino == FS_ROOT_INO ? ino : f->inodes[ino].parent;
     struct fs_inode i;
 
@@ -188,7 +188,7 @@ static void subtree_check(struct fsck *f, u64 ino)
     f->inodes[ino].reached = true;
     pending_push(f, ino);
     while ((ino = pending_pop(f)) != 0) {
-        f->inodes[ino].links++; // as nlink counts: one for itself
+        f->inodes[ino].links++;  // as nlink counts: one for itself
         directory_check(f, ino);
     }
 }
@@ -223,7 +223,7 @@ static u64 lost_found(struct fsck *f)
         return FS_ROOT_INO;
     }
     f->inodes[FS_ROOT_INO].links++;
-    f->inodes[ino] = (struct inode_info){.type = FS_DIR, .parent = FS_ROOT_INO, .links = 1, .reached = true};
+    f->inodes[ino] = (struct inode_info){ .type = FS_DIR, .parent = FS_ROOT_INO, .links = 1, .reached = true };
     return ino;
 }
 

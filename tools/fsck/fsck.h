@@ -7,24 +7,24 @@
 
 // What is known of an inode after the table has been read.
 struct inode_info {
-    u32 parent;    // the directory that names it, once one was found
-    u32 links;     // found so far, counted as nlink is
-    u8 type;       // enum fs_type
-    bool has_next; // next_orphan is not 0
-    bool orphan;   // on the orphan list
-    bool unnamed;  // and with nlink 0: it is to be deleted
-    bool reached;  // from the root
+    u32 parent;     // the directory that names it, once one was found
+    u32 links;      // found so far, counted as nlink is
+    u8 type;        // enum fs_type
+    bool has_next;  // next_orphan is not 0
+    bool orphan;    // on the orphan list
+    bool unnamed;   // and with nlink 0: it is to be deleted
+    bool reached;   // from the root
 };
 
 struct fsck {
     struct image *img;
     struct inode_info *inodes;
-    u8 *owned;        // bit for each block: it has its owner
-    u64 next_block;   // where to look for a free one
-    FILE *out;        // findings are told here
-    u64 found, left;  // findings; those that could not be repaired
-    bool paths_known; // inodes[].parent is filled
-    u64 *pending;     // directories that wait for their turn
+    u8 *owned;         // bit for each block: it has its owner
+    u64 next_block;    // where to look for a free one
+    FILE *out;         // findings are told here
+    u64 found, left;   // findings; those that could not be repaired
+    bool paths_known;  // inodes[].parent is filled
+    u64 *pending;      // directories that wait for their turn
     size_t pending_count, pending_room;
 };
 

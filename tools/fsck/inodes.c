@@ -26,7 +26,7 @@ static void index_write(struct fsck *f, u64 block, const u64 slots[FS_SLOTS_PER_
 struct tree_check {
     struct fsck *f;
     u64 ino;
-    u64 blocks; // that turned out to be the inode's
+    u64 blocks;  // that turned out to be the inode's
 };
 
 static bool block_claim(struct fsck *f, u64 block)
@@ -72,7 +72,7 @@ static bool slots_check(struct tree_check *t, u64 *slots, u32 count, u32 level)
 // `known`: it was told already that the inode is damaged, so a wrong count of blocks is no news.
 static void tree_check(struct fsck *f, u64 ino, struct fs_inode *i, bool known)
 {
-    struct tree_check t = {f, ino, 0};
+    struct tree_check t = { f, ino, 0 };
     bool changed = slots_check(&t, i->slots, FS_ROOT_SLOTS, i->height);
 
     if (t.blocks != i->blocks) {
@@ -120,7 +120,7 @@ static void inode_mend(struct fsck *f, u64 ino, const u8 *bytes, enum fs_error e
         finding(f, ino, "kept, for all else makes sense", "%s", fs_error_text(error));
     } else if (error == FS_BAD_CHECKSUM || raw.type > FS_DEV || ino == 0) {
         finding(f, ino, "becomes a free inode", "%s", fs_error_text(error));
-        *i = (struct fs_inode){.generation = raw.generation};
+        *i = (struct fs_inode){ .generation = raw.generation };
     } else {
         finding(f, ino, "that field is set right", "%s", fs_error_text(error));
         fields_mend(s, &raw);
@@ -210,7 +210,7 @@ void orphans_check(struct fsck *f)
 
 struct cut {
     struct fsck *f;
-    u64 first; // data block that goes
+    u64 first;  // data block that goes
     u64 freed;
 };
 
@@ -241,7 +241,7 @@ static bool slots_cut(struct cut *c, u64 *slots, u32 count, u32 level, u64 index
 
 static void truncation_finish(struct fsck *f, u64 ino, struct fs_inode *i)
 {
-    struct cut c = {f, DIV_ROUND_UP(i->size, FS_BLOCK_SIZE), 0};
+    struct cut c = { f, DIV_ROUND_UP(i->size, FS_BLOCK_SIZE), 0 };
 
     slots_cut(&c, i->slots, FS_ROOT_SLOTS, i->height, 0);
     i->blocks -= c.freed;

@@ -79,7 +79,7 @@ void inode_clear(struct fsck *f, u64 ino)
     if (inode_load(f->img, ino, &i) != FS_OK)
         i = (struct fs_inode){};
     file_blocks(f->img, &i, release_one, f);
-    inode_store(f->img, ino, &(struct fs_inode){.generation = i.generation});
+    inode_store(f->img, ino, &(struct fs_inode){ .generation = i.generation });
     disk_bit_set(f, f->img->super.inode_bitmap_start, ino, false);
     f->inodes[ino] = (struct inode_info){};
 }
@@ -155,7 +155,7 @@ bool directory_put(struct fsck *f, u64 dir, u64 slot, const struct fs_dirent *en
 
 static struct fs_dirent entry_of(const char *name, u64 ino, u8 type)
 {
-    struct fs_dirent d = {.ino = ino, .type = type, .len = (u8)strlen(name)};
+    struct fs_dirent d = { .ino = ino, .type = type, .len = (u8)strlen(name) };
 
     text_copy(d.name, name, sizeof d.name);
     return d;
@@ -163,12 +163,12 @@ static struct fs_dirent entry_of(const char *name, u64 ino, u8 type)
 
 bool directory_make(struct fsck *f, u64 ino, u64 parent)
 {
-    struct fs_inode old, i = {.type = FS_DIR, .nlink = 1, .size = 2 * FS_DIRENT_SIZE, .parent = parent};
+    struct fs_inode old, i = { .type = FS_DIR, .nlink = 1, .size = 2 * FS_DIRENT_SIZE, .parent = parent };
     struct fs_dirent dot = entry_of(".", ino, FS_DIR), dotdot = entry_of("..", parent, FS_DIR);
 
     i.generation = inode_load(f->img, ino, &old) == FS_OK ? old.generation + 1 : 1;
     inode_store(f->img, ino, &i);
-    f->inodes[ino] = (struct inode_info){.type = FS_DIR};
+    f->inodes[ino] = (struct inode_info){ .type = FS_DIR };
     if (directory_put(f, ino, 0, &dot) && directory_put(f, ino, 1, &dotdot))
         return true;
     inode_clear(f, ino);
@@ -176,7 +176,7 @@ bool directory_make(struct fsck *f, u64 ino, u64 parent)
 }
 
 struct slot_search {
-    u64 free; // the first free slot; 0: none seen
+    u64 free;  // the first free slot; 0: none seen
 };
 
 static bool slot_is_free(void *arg, u64 slot, enum fs_error error, const struct fs_dirent *entry)

@@ -39,7 +39,7 @@ struct walk {
     struct image *img;
     file_block_fn *fn;
     void *arg;
-    u64 left; // blocks that may still be visited
+    u64 left;  // blocks that may still be visited
 };
 
 static bool walk_slot(struct walk *w, u64 slot, u32 level, u64 index)
@@ -63,7 +63,7 @@ static bool walk_slot(struct walk *w, u64 slot, u32 level, u64 index)
 
 void file_blocks(struct image *img, const struct fs_inode *inode, file_block_fn *fn, void *arg)
 {
-    struct walk w = {img, fn, arg, img->super.blocks};
+    struct walk w = { img, fn, arg, img->super.blocks };
 
     for (u64 k = 0; k < FS_ROOT_SLOTS; k++)
         if (!walk_slot(&w, inode->slots[k], inode->height, k << 9 * inode->height))
@@ -134,7 +134,7 @@ static bool dir_walk_block(void *arg, u64 index, u64 slot, u32 level)
 
 void dir_slots(struct image *img, const struct fs_inode *dir, dir_slot_fn *fn, void *arg)
 {
-    struct dir_walk w = {img, dir->size / FS_DIRENT_SIZE, fn, arg};
+    struct dir_walk w = { img, dir->size / FS_DIRENT_SIZE, fn, arg };
 
     file_blocks(img, dir, dir_walk_block, &w);
 }
@@ -155,7 +155,7 @@ static bool name_compare(void *arg, u64 slot, enum fs_error error, const struct 
 
 u64 dir_find(struct image *img, const struct fs_inode *dir, const char *name)
 {
-    struct name_search s = {.name = name};
+    struct name_search s = { .name = name };
 
     dir_slots(img, dir, name_compare, &s);
     return s.ino;

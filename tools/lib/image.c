@@ -13,16 +13,16 @@
 
 struct overlay_block {
     u64 block;
-    u8 *bytes; // NULL: a free place in the table
+    u8 *bytes;  // NULL: a free place in the table
 };
 
-#define OVERLAY_FIRST_ROOM 64 // a power of two, as all later ones
+#define OVERLAY_FIRST_ROOM 64  // a power of two, as all later ones
 
 bool image_open(struct image *img, const char *path, bool writable)
 {
     struct stat st;
 
-    *img = (struct image){.path = path};
+    *img = (struct image){ .path = path };
     img->fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (img->fd < 0 || fstat(img->fd, &st) != 0) {
         tool_error("%s: %s", path, strerror(errno));
@@ -87,7 +87,7 @@ void image_write(struct image *img, u64 block, const u8 bytes[FS_BLOCK_SIZE])
         overlay_widen(img);
     struct overlay_block *place = overlay_place(img, block);
     if (!place->bytes) {
-        *place = (struct overlay_block){block, tool_alloc(1, FS_BLOCK_SIZE)};
+        *place = (struct overlay_block){ block, tool_alloc(1, FS_BLOCK_SIZE) };
         img->overlay_count++;
     }
     memcpy(place->bytes, bytes, FS_BLOCK_SIZE);
@@ -123,7 +123,7 @@ u64 image_next_used(struct image *img, u64 block, u64 end)
 
     if (at >= 0)
         in_file = MIN((u64)at / FS_BLOCK_SIZE, end);
-    else if (errno != ENXIO) // ENXIO: holes up to the end. Else: it can't tell, so every block may be used.
+    else if (errno != ENXIO)  // ENXIO: holes up to the end. Else: it can't tell, so every block may be used.
         in_file = block;
     while (block < in_file && !overlay_find(img, block))
         block++;
@@ -135,7 +135,7 @@ bool image_super_read(struct image *img, struct super_findings *out)
     u8 first[FS_BLOCK_SIZE], copy[FS_BLOCK_SIZE];
     struct fs_super from_copy;
 
-    *out = (struct super_findings){.first = FS_BAD_MAGIC, .copy = FS_BAD_MAGIC};
+    *out = (struct super_findings){ .first = FS_BAD_MAGIC, .copy = FS_BAD_MAGIC };
     if (img->disk_blocks < 2)
         return false;
     image_read(img, 0, first);
@@ -156,9 +156,9 @@ bool image_super_read(struct image *img, struct super_findings *out)
 
 struct log {
     struct image *img;
-    u64 ring;     // its size
-    u64 position; // of the next block to read
-    u64 left;     // how many blocks may still be read
+    u64 ring;      // its size
+    u64 position;  // of the next block to read
+    u64 left;      // how many blocks may still be read
 };
 
 static bool log_read(struct log *l, u8 block[FS_BLOCK_SIZE], u64 *where)
@@ -235,7 +235,7 @@ void image_replay(struct image *img, struct replay *out)
         return;
 
     u64 ring = img->super.journal_blocks - 1;
-    struct log l = {img, ring, head.start, ring};
+    struct log l = { img, ring, head.start, ring };
     u64 end = l.position;
     while (transaction_read(&t, &l, head.sequence + out->transactions)) {
         for (size_t k = 0; k < t.count; k++) {
@@ -248,7 +248,7 @@ void image_replay(struct image *img, struct replay *out)
     }
     free(t.blocks);
     // One number is left out: what an unfinished transaction left in the ring can never become part of another one.
-    img->new_head = (struct fs_journal_head){head.sequence + out->transactions + 1, end};
+    img->new_head = (struct fs_journal_head){ head.sequence + out->transactions + 1, end };
     img->head_changed = out->transactions > 0;
 }
 
@@ -267,7 +267,7 @@ void image_journal_reset(struct image *img)
         if (fs_commit_decode(block, &c) == FS_OK)
             highest = MAX(highest, c.sequence);
     }
-    img->new_head = (struct fs_journal_head){highest + 1, 0};
+    img->new_head = (struct fs_journal_head){ highest + 1, 0 };
     img->head_changed = true;
 }
 

@@ -13,11 +13,11 @@ struct image {
     const char *path;
     int fd;
     bool failed;
-    u64 disk_blocks;               // whole blocks in the file
-    struct fs_super super;         // valid after image_super_read()
-    struct overlay_block *overlay; // hash table
+    u64 disk_blocks;                // whole blocks in the file
+    struct fs_super super;          // valid after image_super_read()
+    struct overlay_block *overlay;  // hash table
     size_t overlay_room, overlay_count;
-    struct fs_journal_head new_head; // to be written by image_flush()
+    struct fs_journal_head new_head;  // to be written by image_flush()
     bool head_changed;
 };
 
@@ -26,8 +26,8 @@ MUST_CHECK bool image_open(struct image *img, const char *path, bool writable);
 void image_close(struct image *img);
 
 struct super_findings {
-    enum fs_error first, copy; // FS_OK, or why it was refused
-    bool differ;               // both good, but not the same
+    enum fs_error first, copy;  // FS_OK, or why it was refused
+    bool differ;                // both good, but not the same
 };
 
 /* Read the superblock, or else its copy. False if neither serves; no message. */
@@ -40,7 +40,7 @@ void image_write(struct image *img, u64 block, const u8 bytes[FS_BLOCK_SIZE]);
 u64 image_next_used(struct image *img, u64 block, u64 end);
 
 struct replay {
-    enum fs_error head; // FS_OK, or why the head was refused; then nothing was replayed
+    enum fs_error head;  // FS_OK, or why the head was refused; then nothing was replayed
     u64 transactions, blocks;
 };
 

@@ -12,7 +12,7 @@
 
 void tree_init(struct tree *t, bool replace)
 {
-    *t = (struct tree){.root = {.type = FS_DIR}, .count = 1, .replace = replace};
+    *t = (struct tree){ .root = { .type = FS_DIR }, .count = 1, .replace = replace };
     t->root.parent = &t->root;
 }
 

@@ -7,18 +7,18 @@
 
 struct node {
     char name[FS_NAME_LEN + 1];
-    u16 type;              // FS_DIR or FS_FILE
-    char *source;          // of FS_FILE: the host's path
-    u64 ino;               // set when written
-    struct node *parent;   // the root's: itself
-    struct node *children; // by name
+    u16 type;               // FS_DIR or FS_FILE
+    char *source;           // of FS_FILE: the host's path
+    u64 ino;                // set when written
+    struct node *parent;    // the root's: itself
+    struct node *children;  // by name
     struct node *next;
 };
 
 struct tree {
     struct node root;
-    u64 count;    // of nodes, the root included
-    bool replace; // a later file takes an earlier one's name instead of being an error
+    u64 count;     // of nodes, the root included
+    bool replace;  // a later file takes an earlier one's name instead of being an error
 };
 
 void tree_init(struct tree *t, bool replace);

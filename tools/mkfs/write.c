@@ -14,13 +14,13 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define CHUNK_BLOCKS 256 // read at a time
+#define CHUNK_BLOCKS 256  // read at a time
 
 struct writer {
     int fd;
-    const char *path; // for messages
+    const char *path;  // for messages
     struct fs_super super;
-    u64 next_block; // all data blocks below are used
+    u64 next_block;  // all data blocks below are used
     u64 next_ino;
     u64 now;
 };
@@ -29,7 +29,7 @@ struct writer {
 struct contents {
     u64 *slots;
     size_t count, room;
-    u64 blocks; // used
+    u64 blocks;  // used
 };
 
 static bool write_at(struct writer *w, u64 offset, const void *bytes, size_t n)
@@ -197,7 +197,7 @@ static bool file_write(struct writer *w, const struct node *n, struct fs_inode *
 
 static void entry_put(u8 *bytes, const char *name, u64 ino, u16 type)
 {
-    struct fs_dirent d = {.ino = ino, .type = (u8)type, .len = (u8)strlen(name)};
+    struct fs_dirent d = { .ino = ino, .type = (u8)type, .len = (u8)strlen(name) };
 
     memcpy(d.name, name, d.len);
     fs_dirent_encode(&d, bytes);
@@ -274,7 +274,7 @@ static bool bitmap_write(struct writer *w, u64 start, u64 blocks, u64 used, u64 
 static bool metadata_write(struct writer *w)
 {
     const struct fs_super *s = &w->super;
-    struct fs_journal_head head = {.sequence = 1, .start = 0};
+    struct fs_journal_head head = { .sequence = 1, .start = 0 };
     struct fs_inode none = {};
     u8 block[FS_BLOCK_SIZE];
 
@@ -294,7 +294,7 @@ static bool metadata_write(struct writer *w)
 static bool uuid_make(struct fs_super *s, bool fixed)
 {
     if (fixed) {
-        u64 seed[] = {s->created_ns, s->blocks, s->inodes, s->journal_blocks};
+        u64 seed[] = { s->created_ns, s->blocks, s->inodes, s->journal_blocks };
         u32 crc = 0;
         for (u32 k = 0; k < 4; k++) {
             crc = crc32c(crc, seed, sizeof seed);
@@ -357,7 +357,7 @@ static bool temporary_create(struct writer *w, char *temporary, size_t size)
 
 bool mkfs_write(struct tree *t, const char *path, u64 size, u64 inodes, u64 journal_blocks, struct mkfs_result *out)
 {
-    struct writer w = {.path = path, .fd = -1};
+    struct writer w = { .path = path, .fd = -1 };
     char temporary[PATH_MAX];
 
     if (!layout_plan(&w, t, size, inodes, journal_blocks) || !temporary_create(&w, temporary, sizeof temporary))

@@ -3,16 +3,16 @@
 #include <base/byteorder.h>
 #include <base/string.h>
 
-#define RSDP_SIZE    20
-#define RSDP_RSDT    16
-#define HEADER_SIZE  36
+#define RSDP_SIZE     20
+#define RSDP_RSDT     16
+#define HEADER_SIZE   36
 #define HEADER_LENGTH 4
-#define TABLE_MAX    0x10000
+#define TABLE_MAX     0x10000
 
-#define MADT_LAPIC   36
-#define MADT_ENTRIES 44
+#define MADT_LAPIC    36
+#define MADT_ENTRIES  44
 enum madt_entry { MADT_CPU = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2 };
-#define CPU_ENABLED  1
+#define CPU_ENABLED 1
 
 static const u8 *map(paddr_t pa, size_t size)
 {

@@ -2,8 +2,8 @@
 #include "machine.h"
 #include <arch/upcall.h>
 
-#define MULTIBOOT_MAGIC 0x2badb002
-#define CPU_NEEDED      (CPUID_TSC | CPUID_FXSR | CPUID_SSE)
+#define MULTIBOOT_MAGIC   0x2badb002
+#define CPU_NEEDED        (CPUID_TSC | CPUID_FXSR | CPUID_SSE)
 
 #define STATUS_NO_MACHINE 3
 

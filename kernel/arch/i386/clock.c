@@ -7,15 +7,15 @@
 #define TICK_HZ 100
 
 // The interval timer (8254)
-#define PIT_HZ           1193182u
-#define PIT_CHANNEL0     0x40
-#define PIT_CHANNEL2     0x42
-#define PIT_COMMAND      0x43
-#define PIT_ONCE         0xb0  // channel 2, both bytes, mode 0
-#define PIT_LATCH        0x80  // channel 2
-#define PIT_PERIODIC     0x34  // channel 0, both bytes, mode 2
-#define PIT_GATE         0x61  // bit 0 opens channel 2, bit 1 is the loudspeaker
-#define PIT_MEASURE      (PIT_HZ / 100)
+#define PIT_HZ       1193182u
+#define PIT_CHANNEL0 0x40
+#define PIT_CHANNEL2 0x42
+#define PIT_COMMAND  0x43
+#define PIT_ONCE     0xb0  // channel 2, both bytes, mode 0
+#define PIT_LATCH    0x80  // channel 2
+#define PIT_PERIODIC 0x34  // channel 0, both bytes, mode 2
+#define PIT_GATE     0x61  // bit 0 opens channel 2, bit 1 is the loudspeaker
+#define PIT_MEASURE  (PIT_HZ / 100)
 
 // ns = counts * scale >> SCALE_SHIFT
 #define SCALE_SHIFT 24

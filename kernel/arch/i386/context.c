@@ -2,7 +2,7 @@
 #include "machine.h"
 #include <arch/upcall.h>
 
-#define STACK_MARK 0x57ac4e0d
+#define STACK_MARK    0x57ac4e0d
 
 #define EFLAGS_ALWAYS 0x00000202  // interrupts on, and the bit that is always one
 #define EFLAGS_FREE   0x00240cd5  // CF PF AF ZF SF DF OF AC ID: the program's own

@@ -1,13 +1,13 @@
 // One CPU: its descriptor tables, and what the rest of the kernel asks of it.
 #include "machine.h"
 
-#define SEGMENT_CODE   0x9b
-#define SEGMENT_DATA   0x93
-#define SEGMENT_TSS    0x89
-#define SEGMENT_USER   0x60
-#define GATE_INTERRUPT 0x8e
-#define GATE_TASK      0x85
-#define GATE_USER      0x60
+#define SEGMENT_CODE        0x9b
+#define SEGMENT_DATA        0x93
+#define SEGMENT_TSS         0x89
+#define SEGMENT_USER        0x60
+#define GATE_INTERRUPT      0x8e
+#define GATE_TASK           0x85
+#define GATE_USER           0x60
 
 #define VECTOR_NMI          2
 #define VECTOR_DOUBLE_FAULT 8

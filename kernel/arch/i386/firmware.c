@@ -3,10 +3,10 @@
 #include <base/byteorder.h>
 #include <base/string.h>
 
-#define EBDA_SEGMENT  0x40e  // where the BIOS keeps the segment of its extended data
-#define BASE_MEMORY   0x413  // KiB below that
-#define BIOS_START    0xe0000
-#define BIOS_END      0x100000
+#define EBDA_SEGMENT   0x40e  // where the BIOS keeps the segment of its extended data
+#define BASE_MEMORY    0x413  // KiB below that
+#define BIOS_START     0xe0000
+#define BIOS_END       0x100000
 #define SIGNATURE_STEP 16
 
 struct machine_tables tables;

@@ -8,29 +8,29 @@
 #include <uapi/errno.h>
 
 // 8259
-#define PIC1_COMMAND  0x20
-#define PIC1_DATA     0x21
-#define PIC2_COMMAND  0xa0
-#define PIC2_DATA     0xa1
-#define PIC_INIT      0x11
-#define PIC_EOI       0x20
-#define PIC_READ_ISR  0x0b
-#define PIC_READ_IRR  0x0a
-#define PIC_LINES     16
-#define PIC_CASCADE   2   // the line by which the second hangs on the first
-#define PIC_SPURIOUS  7   // the last line of each: fires without cause when a request goes away
-#define ELCR          0x4d0  // two ports, a bit for each line: level-triggered
+#define PIC1_COMMAND 0x20
+#define PIC1_DATA    0x21
+#define PIC2_COMMAND 0xa0
+#define PIC2_DATA    0xa1
+#define PIC_INIT     0x11
+#define PIC_EOI      0x20
+#define PIC_READ_ISR 0x0b
+#define PIC_READ_IRR 0x0a
+#define PIC_LINES    16
+#define PIC_CASCADE  2      // the line by which the second hangs on the first
+#define PIC_SPURIOUS 7      // the last line of each: fires without cause when a request goes away
+#define ELCR         0x4d0  // two ports, a bit for each line: level-triggered
 
 // I/O APIC
-#define IOAPIC_SELECT  0x00
-#define IOAPIC_WINDOW  0x10
-#define IOAPIC_VERSION 0x01
-#define IOAPIC_PIN(n)  (0x10 + 2 * (n))  // two registers each
-#define PIN_LOW_ACTIVE 0x02000
-#define PIN_LEVEL      0x08000
-#define PIN_MASKED     0x10000
+#define IOAPIC_SELECT      0x00
+#define IOAPIC_WINDOW      0x10
+#define IOAPIC_VERSION     0x01
+#define IOAPIC_PIN(n)      (0x10 + 2 * (n))  // two registers each
+#define PIN_LOW_ACTIVE     0x02000
+#define PIN_LEVEL          0x08000
+#define PIN_MASKED         0x10000
 
-#define MSI_ADDRESS 0xfee00000
+#define MSI_ADDRESS        0xfee00000
 
 #define VECTOR_DEVICES_END (VECTOR_MSI + MSI_MAX)
 
@@ -124,7 +124,7 @@ static int pic_enable(unsigned line)
 {
     if (line >= PIC_LINES || line == PIC_CASCADE)
         return -EINVAL;
-    pic_masked &= (u16)~(1u << line);
+    pic_masked &= (u16) ~(1u << line);
     pic_mask(pic_masked);
     return 0;
 }

@@ -1,7 +1,7 @@
 // The local interrupt controller of each CPU (Intel SDM volume 3, chapter 10).
 #include "machine.h"
 
-#define LAPIC_DEFAULT 0xfee00000
+#define LAPIC_DEFAULT   0xfee00000
 
 #define REG_ID          0x020
 #define REG_PRIORITY    0x080

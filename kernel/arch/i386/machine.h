@@ -12,10 +12,10 @@
 #define SEL_TSS         0x30
 #define SEL_FAULT_TSS   0x38
 
-#define CR0_ON  0x80010022  // paging, write protection for the kernel too, native FPU errors, WAIT heeds TS
-#define CR0_TS  0x00000008  // the next FPU instruction traps
-#define CR0_OFF 0x60000004  // caches disabled, FPU emulation
-#define CR4_ON  0x00000690  // 4 MiB pages, global pages, FXSAVE, SSE exceptions
+#define CR0_ON          0x80010022  // paging, write protection for the kernel too, native FPU errors, WAIT heeds TS
+#define CR0_TS          0x00000008  // the next FPU instruction traps
+#define CR0_OFF         0x60000004  // caches disabled, FPU emulation
+#define CR4_ON          0x00000690  // 4 MiB pages, global pages, FXSAVE, SSE exceptions
 
 #define VECTOR_LINES    0x20  // device line n arrives at VECTOR_LINES + n
 #define LINES_MAX       24
@@ -25,7 +25,7 @@
 #define VECTOR_KICK     0xf1
 #define VECTOR_SPURIOUS 0xff
 
-#define AP_TRAMPOLINE 0x8000  // where other CPUs start: a page below 1 MiB
+#define AP_TRAMPOLINE   0x8000  // where other CPUs start: a page below 1 MiB
 
 #ifndef __ASSEMBLER__
 
@@ -42,13 +42,13 @@ struct tss {
 };
 
 struct cpu {
-    struct cpu *self;            // at %gs:0
+    struct cpu *self;  // at %gs:0
     unsigned index;
     u32 apic_id;
-    struct thread *thread;       // sched's
-    struct fpu_state *fpu_owner; // whose values the FPU holds; NULL: nobody's, and CR0.TS is set
-    volatile bool interrupted;   // since upcall_user_return() was called last
-    u64 tsc_offset;              // to the boot CPU's time-stamp counter
+    struct thread *thread;        // sched's
+    struct fpu_state *fpu_owner;  // whose values the FPU holds; NULL: nobody's, and CR0.TS is set
+    volatile bool interrupted;    // since upcall_user_return() was called last
+    u64 tsc_offset;               // to the boot CPU's time-stamp counter
     u64 gdt[8];
     struct tss tss, fault_tss;
 };
@@ -78,11 +78,11 @@ struct trap_frame {
 #define INTI_TRIGGER   0xc  // 0 as the bus has it, 4 edge, 12 level
 #define INTI_LEVEL_LOW 0xf
 struct machine_tables {
-    u32 lapic;                // physical addresses; 0: there is none
+    u32 lapic;  // physical addresses; 0: there is none
     u32 ioapic;
-    u32 gsi_base;             // of its first pin
-    unsigned cpu_count;       // that are there
-    unsigned cpu_limit;       // that are to be used, at least 1
+    u32 gsi_base;        // of its first pin
+    unsigned cpu_count;  // that are there
+    unsigned cpu_limit;  // that are to be used, at least 1
     u8 apic_ids[64];
     struct {
         u32 gsi;
@@ -91,9 +91,9 @@ struct machine_tables {
 };
 extern struct machine_tables tables;
 
-void tables_init(void);                             // firmware.c
-bool acpi_read(struct machine_tables *t);           // acpi.c; false, and t as it was, if there is no ACPI
-bool mp_read(struct machine_tables *t);             // mptable.c; likewise
+void tables_init(void);                    // firmware.c
+bool acpi_read(struct machine_tables *t);  // acpi.c; false, and t as it was, if there is no ACPI
+bool mp_read(struct machine_tables *t);    // mptable.c; likewise
 void tables_add_cpu(struct machine_tables *t, u8 apic_id);
 bool bytes_sum_to_zero(const u8 *p, size_t n);
 /* A structure of `size` bytes that starts with the signature, among the BIOS's data, with a right checksum; or NULL. */
@@ -102,42 +102,42 @@ const u8 *firmware_search(const char *signature, size_t signature_size, size_t s
 bool boot_option(const char *name, unsigned *number);  // memory.c: is it on the command line; number may be NULL
 void memory_init(u32 info);                            // info: the physical address of what multiboot gave
 
-void cpu_setup(unsigned index);                     // cpu.c: descriptor tables of the calling CPU
-void mmu_init(void);                                // mmu.c
+void cpu_setup(unsigned index);  // cpu.c: descriptor tables of the calling CPU
+void mmu_init(void);             // mmu.c
 void mmu_leave_boot_root(void);
-void fpu_init(void);                                // fpu.c
+void fpu_init(void);  // fpu.c
 void fpu_load(void);
-void serial_init(void);                             // serial.c
-void irq_init(void);                                // irq.c
+void serial_init(void);  // serial.c
+void irq_init(void);     // irq.c
 void interrupt(unsigned vector);
-void clock_start(void);                             // clock.c
+void clock_start(void);  // clock.c
 void clock_init(void);
 u64 clock_tsc(void);
-void cpu_stop_if_asked(void);                       // smp.c: for the NMI
+void cpu_stop_if_asked(void);  // smp.c: for the NMI
 
-bool lapic_present(void);                           // lapic.c
+bool lapic_present(void);  // lapic.c
 void lapic_find(void);
-void lapic_init(void);                              // the calling CPU's
+void lapic_init(void);  // the calling CPU's
 u32 lapic_id(void);
 void lapic_eoi(void);
 bool lapic_in_service(unsigned vector);
 void lapic_send(u32 apic_id, u32 command);
-void lapic_timer_measure(void);                     // let it count down from lapic_timer_left() = UINT32_MAX
+void lapic_timer_measure(void);  // let it count down from lapic_timer_left() = UINT32_MAX
 u32 lapic_timer_left(void);
-void lapic_timer_start(u32 period);                 // interrupts every `period` counts from now on
+void lapic_timer_start(u32 period);  // interrupts every `period` counts from now on
 #define LAPIC_FIXED      0x4000
 #define LAPIC_NMI_OTHERS 0xc4400
 #define LAPIC_INIT       0x4500
 #define LAPIC_STARTUP    0x4600
-void tick_start(void);                              // clock.c: start the calling CPU's tick
+void tick_start(void);  // clock.c: start the calling CPU's tick
 
-void user_return(struct uregs *regs);               // context.c: the last step before user mode; leaves interrupts off
+void user_return(struct uregs *regs);  // context.c: the last step before user mode; leaves interrupts off
 
-void trap(struct trap_frame *f);                    // trap.c; the rest of these is called by, or in, entry.S and boot.S
+void trap(struct trap_frame *f);  // trap.c; the rest of these is called by, or in, entry.S and boot.S
 void nmi(void);
 _Noreturn void double_fault(void);
-_Noreturn void machine_boot(u32 magic, u32 info);   // boot.c
-_Noreturn void ap_start(void);                      // smp.c
+_Noreturn void machine_boot(u32 magic, u32 info);  // boot.c
+_Noreturn void ap_start(void);                     // smp.c
 _Noreturn void user_resume(struct trap_frame *f);
 void context_begin(void);
 void context_swap(struct context *from, struct context *to);

@@ -18,7 +18,7 @@
 // An entry of the map: u32 size of what follows, u64 start, u64 length, u32 type.
 #define MAP_USABLE 1
 
-#define MIB (1u << 20)
+#define MIB        (1u << 20)
 
 static char command_line[1024];
 static struct {

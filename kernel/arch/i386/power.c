@@ -5,7 +5,7 @@
 #include <uapi/sys.h>
 
 #define QEMU_EXIT        0xf4
-#define ACPI_CONTROL     0x604   // of QEMU's machines; older ones have it at 0xb004
+#define ACPI_CONTROL     0x604  // of QEMU's machines; older ones have it at 0xb004
 #define ACPI_CONTROL_OLD 0xb004
 #define ACPI_SLEEP       0x2000
 #define RESET_CONTROL    0xcf9

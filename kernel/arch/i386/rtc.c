@@ -3,14 +3,14 @@
 #include <arch/port.h>
 #include <base/string.h>
 
-#define CMOS_INDEX  0x70
-#define CMOS_DATA   0x71
-#define REG_A       0x0a
-#define REG_B       0x0b
-#define UPDATING    0x80  // in register A
-#define BINARY      0x04  // in register B
-#define HOURS_24    0x02
-#define PM          0x80  // in the hour
+#define CMOS_INDEX 0x70
+#define CMOS_DATA  0x71
+#define REG_A      0x0a
+#define REG_B      0x0b
+#define UPDATING   0x80  // in register A
+#define BINARY     0x04  // in register B
+#define HOURS_24   0x02
+#define PM         0x80  // in the hour
 
 enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, FIELDS };
 static const u8 field_registers[FIELDS] = { 0x00, 0x02, 0x04, 0x07, 0x08, 0x09 };

@@ -2,23 +2,23 @@
 #include "machine.h"
 #include <arch/port.h>
 
-#define COM1           0x3f8
-#define DATA           (COM1 + 0)
-#define DIVISOR_LOW    (COM1 + 0)
-#define DIVISOR_HIGH   (COM1 + 1)
-#define INTERRUPTS     (COM1 + 1)
-#define FIFO           (COM1 + 2)
-#define LINE_CONTROL   (COM1 + 3)
-#define MODEM_CONTROL  (COM1 + 4)
-#define LINE_STATUS    (COM1 + 5)
-#define SCRATCH        (COM1 + 7)
+#define COM1          0x3f8
+#define DATA          (COM1 + 0)
+#define DIVISOR_LOW   (COM1 + 0)
+#define DIVISOR_HIGH  (COM1 + 1)
+#define INTERRUPTS    (COM1 + 1)
+#define FIFO          (COM1 + 2)
+#define LINE_CONTROL  (COM1 + 3)
+#define MODEM_CONTROL (COM1 + 4)
+#define LINE_STATUS   (COM1 + 5)
+#define SCRATCH       (COM1 + 7)
 
-#define LINE_8N1       0x03
-#define LINE_DIVISOR   0x80  // the first two registers are the divisor
-#define FIFO_ON        0x01
-#define MODEM_ON       0x03
-#define STATUS_EMPTY   0x20  // the transmitter's register
-#define PATIENCE       100000
+#define LINE_8N1      0x03
+#define LINE_DIVISOR  0x80  // the first two registers are the divisor
+#define FIFO_ON       0x01
+#define MODEM_ON      0x03
+#define STATUS_EMPTY  0x20  // the transmitter's register
+#define PATIENCE      100000
 
 static bool present;
 

@@ -8,9 +8,9 @@
 
 static _Atomic unsigned running = 1;
 static bool started;
-static _Atomic bool arrived;       // the CPU being started is in C code; arrival_tsc was its time-stamp counter then
+static _Atomic bool arrived;  // the CPU being started is in C code; arrival_tsc was its time-stamp counter then
 static u64 arrival_tsc;
-static _Atomic u32 stopper;        // index + 1 of the CPU that stops all others
+static _Atomic u32 stopper;  // index + 1 of the CPU that stops all others
 
 unsigned cpu_count(void)
 {

@@ -5,32 +5,25 @@
 #include <uapi/errno.h>
 #include <uapi/wait.h>
 
-#define EXCEPTIONS 32
+#define EXCEPTIONS           32
 #define EXCEPTION_NO_FPU     7
 #define EXCEPTION_PAGE_FAULT 14
 
-#define FAULT_ERROR_WRITE 2
-#define EFLAGS_IF         0x200
+#define FAULT_ERROR_WRITE    2
+#define EFLAGS_IF            0x200
 
 // What a program is told that raised an exception.
 static const struct exception {
     int reason;
     const char *what;
 } exceptions[EXCEPTIONS] = {
-    [0] = { SIGFPE, "division by zero" },
-    [1] = { SIGILL, "debug trap" },
-    [3] = { SIGILL, "breakpoint" },
-    [4] = { SIGFPE, "overflow" },
-    [5] = { SIGILL, "bound exceeded" },
-    [6] = { SIGILL, "illegal instruction" },
-    [10] = { SIGILL, "bad task" },
-    [11] = { SIGILL, "bad segment" },
-    [12] = { SIGILL, "bad stack segment" },
-    [13] = { SIGILL, "instruction not allowed" },
-    [14] = { SIGSEGV, "bad address" },
-    [16] = { SIGFPE, "floating-point exception" },
-    [17] = { SIGILL, "misaligned access" },
-    [19] = { SIGFPE, "floating-point exception" },
+    [0] = { SIGFPE, "division by zero" },   [1] = { SIGILL, "debug trap" },
+    [3] = { SIGILL, "breakpoint" },         [4] = { SIGFPE, "overflow" },
+    [5] = { SIGILL, "bound exceeded" },     [6] = { SIGILL, "illegal instruction" },
+    [10] = { SIGILL, "bad task" },          [11] = { SIGILL, "bad segment" },
+    [12] = { SIGILL, "bad stack segment" }, [13] = { SIGILL, "instruction not allowed" },
+    [14] = { SIGSEGV, "bad address" },      [16] = { SIGFPE, "floating-point exception" },
+    [17] = { SIGILL, "misaligned access" }, [19] = { SIGFPE, "floating-point exception" },
 };
 
 static u32 fault_address(void)

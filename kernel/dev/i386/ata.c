@@ -26,8 +26,8 @@
 #define LBA_MID      4
 #define LBA_HIGH     5
 #define DEVICE       6
-#define STATUS       7 // read; also acknowledges the interrupt
-#define COMMAND      7 // write
+#define STATUS       7  // read; also acknowledges the interrupt
+#define COMMAND      7  // write
 
 // 7.8, device control and alternate status, at the channel's control port
 #define CONTROL_RESET  0x04
@@ -35,14 +35,14 @@
 
 #define DEVICE_LBA     0x40
 #define DEVICE_SECOND  0x10
-#define DEVICE_FIXED   0xa0 // bits that were always one before ATA-6
+#define DEVICE_FIXED   0xa0  // bits that were always one before ATA-6
 
 #define STATUS_ERROR   0x01
-#define STATUS_DATA    0x08 // DRQ: data is wanted, or there
+#define STATUS_DATA    0x08  // DRQ: data is wanted, or there
 #define STATUS_FAULT   0x20
 #define STATUS_READY   0x40
 #define STATUS_BUSY    0x80
-#define STATUS_FLOAT   0xff // no drive holds the bus
+#define STATUS_FLOAT   0xff  // no drive holds the bus
 
 // 8, commands
 #define CMD_IDENTIFY           0xec
@@ -68,7 +68,7 @@
 #define ID_WORDS          256
 #define ID_NOT_ATA        0x8000
 #define ID_HAS_LBA        0x0200
-#define ID_VALID_MASK     0xc000 // of ID_COMMANDS: the word means something if
+#define ID_VALID_MASK     0xc000  // of ID_COMMANDS: the word means something if
 #define ID_VALID          0x4000
 #define ID_HAS_LBA48      0x0400
 #define ID_HAS_FLUSH      0x1000
@@ -76,11 +76,11 @@
 
 #define SECTOR_SIZE       512
 #define SECTORS_PER_BLOCK (DISK_BLOCK_SIZE / SECTOR_SIZE)
-#define LBA28_SECTORS     256u // of one command
+#define LBA28_SECTORS     256u  // of one command
 #define LBA48_SECTORS     65536u
 
 #define MILLISECOND       1000000ull
-#define IDENTIFY_PATIENCE (500 * MILLISECOND) // while the machine starts, and a drive says that it is busy
+#define IDENTIFY_PATIENCE (500 * MILLISECOND)  // while the machine starts, and a drive says that it is busy
 #define COMMAND_PATIENCE  (10000 * MILLISECOND)
 #define FLUSH_PATIENCE    (60000 * MILLISECOND)
 
@@ -89,25 +89,25 @@ struct channel {
     unsigned line;
     struct drive *drives[2];
     struct spinlock lock;
-    struct wait_queue work FIELD_GUARDED_BY(lock);   // the thread waits for requests
-    struct wait_queue answer FIELD_GUARDED_BY(lock); // the thread waits for the drive
-    bool answered FIELD_GUARDED_BY(lock);            // an interrupt came since the thread last looked
-    struct thread thread;                            // alone talks to the drives once it runs
+    struct wait_queue work FIELD_GUARDED_BY(lock);    // the thread waits for requests
+    struct wait_queue answer FIELD_GUARDED_BY(lock);  // the thread waits for the drive
+    bool answered FIELD_GUARDED_BY(lock);             // an interrupt came since the thread last looked
+    struct thread thread;                             // alone talks to the drives once it runs
 };
 
 struct drive {
     struct disk disk;
     char name[4];
     struct channel *channel;
-    u8 select; // of the DEVICE register
+    u8 select;  // of the DEVICE register
     bool lba48, flush, flush_ext;
-    u32 multiple; // sectors per piece of data
+    u32 multiple;  // sectors per piece of data
     struct list requests FIELD_GUARDED_BY(channel->lock);
 };
 
 static struct channel channels[2] = {
-    {.base = 0x1f0, .control = 0x3f6, .line = 14},
-    {.base = 0x170, .control = 0x376, .line = 15},
+    { .base = 0x1f0, .control = 0x3f6, .line = 14 },
+    { .base = 0x170, .control = 0x376, .line = 15 },
 };
 
 // The registers
@@ -211,8 +211,8 @@ static void command_at(const struct drive *d, u8 command, u64 sector, u32 count)
 static u8 transfer_command(const struct drive *d, enum disk_op op)
 {
     static const u8 commands[2][2][2] = {
-        {{CMD_READ, CMD_READ_MULTIPLE}, {CMD_READ_EXT, CMD_READ_MULTIPLE_EXT}},
-        {{CMD_WRITE, CMD_WRITE_MULTIPLE}, {CMD_WRITE_EXT, CMD_WRITE_MULTIPLE_EXT}},
+        { { CMD_READ, CMD_READ_MULTIPLE }, { CMD_READ_EXT, CMD_READ_MULTIPLE_EXT } },
+        { { CMD_WRITE, CMD_WRITE_MULTIPLE }, { CMD_WRITE_EXT, CMD_WRITE_MULTIPLE_EXT } },
     };
     return commands[op == DISK_WRITE][d->lba48][d->multiple > 1];
 }
@@ -423,7 +423,7 @@ static void drive_probe(struct channel *c, unsigned place)
     }
     drive_learn(d, id);
     list_init(&d->requests);
-    memcpy(d->name, (const char[4]){'h', 'd', (char)('a' + (c - channels) * 2 + place)}, sizeof(d->name));
+    memcpy(d->name, (const char[4]){ 'h', 'd', (char)('a' + (c - channels) * 2 + place) }, sizeof(d->name));
     d->disk.name = d->name;
     d->disk.submit = submit;
     c->drives[place] = d;

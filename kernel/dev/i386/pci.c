@@ -9,7 +9,7 @@
 #define STATUS               0x06
 #define HEADER_TYPE          0x0e
 #define BAR_0                0x10
-#define SECONDARY_BUS        0x19 // of a bridge
+#define SECONDARY_BUS        0x19  // of a bridge
 #define CAPABILITIES         0x34
 #define INTERRUPT_LINE       0x3c
 
@@ -26,7 +26,7 @@
 #define BARS                 6
 #define LAST_LEGACY_LINE     15
 
-#define MSIX_CONTROL         2 // from the capability's start
+#define MSIX_CONTROL         2  // from the capability's start
 #define MSIX_TABLE           4
 #define MSIX_ENABLE          0x8000
 #define MSIX_SIZE            0x07ff
@@ -83,7 +83,7 @@ static void function_found(const struct pci_function *f, void (*found)(const str
 
 static void slot_scan(u8 bus, u8 slot, void (*found)(const struct pci_function *))
 {
-    struct pci_function f = {.bus = bus, .slot = slot};
+    struct pci_function f = { .bus = bus, .slot = slot };
 
     if (!function_probe(&f))
         return;

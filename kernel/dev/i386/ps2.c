@@ -8,43 +8,43 @@
 #include <dev/console.h>
 
 #define DATA             0x60
-#define STATUS           0x64 // read
-#define COMMAND          0x64 // write
+#define STATUS           0x64  // read
+#define COMMAND          0x64  // write
 #define LINE             1
 
-#define STATUS_OUTPUT    0x01 // a byte is there for us
-#define STATUS_INPUT     0x02 // the controller has not yet taken ours
-#define STATUS_MOUSE     0x20 // the byte is from the second port
+#define STATUS_OUTPUT    0x01  // a byte is there for us
+#define STATUS_INPUT     0x02  // the controller has not yet taken ours
+#define STATUS_MOUSE     0x20  // the byte is from the second port
 #define ABSENT           0xff
 
 #define READ_CONFIG      0x20
 #define WRITE_CONFIG     0x60
 #define CONFIG_INTERRUPT 0x01
-#define CONFIG_DISABLED  0x10 // the keyboard's clock is off
+#define CONFIG_DISABLED  0x10  // the keyboard's clock is off
 #define CONFIG_TRANSLATE 0x40
 
 #define KEYBOARD_ENABLE  0xf4
 
-#define POLLS            200 // each at least about a microsecond
+#define POLLS            200  // each at least about a microsecond
 #define BYTES_AT_ONCE    32
 
 #define RELEASED         0x80
-#define EXTENDED         0xe0 // prefix of the keys that the first PC did not have
-#define PAUSE            0xe1 // prefix of one key: two codes follow
+#define EXTENDED         0xe0  // prefix of the keys that the first PC did not have
+#define PAUSE            0xe1  // prefix of one key: two codes follow
 #define CONTROL          0x1d
 #define ALT              0x38
 #define SHIFT_L          0x2a
 #define SHIFT_R          0x36
 #define CAPS             0x3a
-#define KEYPAD           0x47 // first key of the block that exists twice: keypad, and with EXTENDED cursor keys
+#define KEYPAD           0x47  // first key of the block that exists twice: keypad, and with EXTENDED cursor keys
 #define ESC              "\x1b"
 
 static const char plain[] = "\0\x1b"
                             "1234567890-=\x7f\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
 static const char shifted[] = "\0\x1b"
                               "!@#$%^&*()_+\x7f\tQWERTYUIOP{}\r\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
-static const char *const cursor_keys[] = {ESC "[H", ESC "[A", ESC "[5~", "-",       ESC "[D",  "5",      ESC "[C",
-                                          "+",      ESC "[F", ESC "[B",  ESC "[6~", ESC "[2~", ESC "[3~"};
+static const char *const cursor_keys[] = { ESC "[H", ESC "[A", ESC "[5~", "-",       ESC "[D",  "5",      ESC "[C",
+                                           "+",      ESC "[F", ESC "[B",  ESC "[6~", ESC "[2~", ESC "[3~" };
 
 // Only the interrupt handler touches these.
 static bool shift_left, shift_right, control, caps, extended;
@@ -81,7 +81,7 @@ static void extended_key(u8 code, bool down)
     if (code == CONTROL)
         control = down;
     else if (!down || code == SHIFT_L || code == SHIFT_R)
-        return; // some keys come wrapped in shifts that nobody pressed
+        return;  // some keys come wrapped in shifts that nobody pressed
     else if (code == 0x35)
         console_input('/');
     else if (code == 0x1c || code >= KEYPAD)

@@ -13,27 +13,27 @@
 #define COM1_PORT       0x3f8
 #define COM1_LINE       4
 
-#define DATA            (COM1_PORT + 0) // received; to send; divisor low (with LCR_DIVISOR)
-#define IRQ_ENABLE      (COM1_PORT + 1) // 8.7; divisor high (with LCR_DIVISOR)
-#define IRQ_IDENTITY    (COM1_PORT + 2) // 8.6, read
-#define FIFO_CONTROL    (COM1_PORT + 2) // 8.5, write
-#define LINE_CONTROL    (COM1_PORT + 3) // 8.1
-#define MODEM           (COM1_PORT + 4) // 8.8
-#define LINE_STATUS     (COM1_PORT + 5) // 8.4
+#define DATA            (COM1_PORT + 0)  // received; to send; divisor low (with LCR_DIVISOR)
+#define IRQ_ENABLE      (COM1_PORT + 1)  // 8.7; divisor high (with LCR_DIVISOR)
+#define IRQ_IDENTITY    (COM1_PORT + 2)  // 8.6, read
+#define FIFO_CONTROL    (COM1_PORT + 2)  // 8.5, write
+#define LINE_CONTROL    (COM1_PORT + 3)  // 8.1
+#define MODEM           (COM1_PORT + 4)  // 8.8
+#define LINE_STATUS     (COM1_PORT + 5)  // 8.4
 
 #define IER_RECEIVED    0x01
-#define IIR_NONE        0x01 // no interrupt is pending
-#define IIR_FIFOS       0xc0 // the FIFOs are in use
-#define FCR_ENABLE      0x01 // and an interrupt at the first byte received
+#define IIR_NONE        0x01  // no interrupt is pending
+#define IIR_FIFOS       0xc0  // the FIFOs are in use
+#define FCR_ENABLE      0x01  // and an interrupt at the first byte received
 #define LCR_8N1         0x03
 #define LCR_DIVISOR     0x80
-#define MCR_READY       0x0b // DTR, RTS, and OUT2, which on PCs lets the interrupt through
+#define MCR_READY       0x0b  // DTR, RTS, and OUT2, which on PCs lets the interrupt through
 #define LSR_RECEIVED    0x01
-#define LSR_SEND_EMPTY  0x20 // all FIFO_SIZE places of the send FIFO are free
-#define ABSENT          0xff // what an empty bus reads as
+#define LSR_SEND_EMPTY  0x20  // all FIFO_SIZE places of the send FIFO are free
+#define ABSENT          0xff  // what an empty bus reads as
 #define DIVISOR_115200  1
 #define FIFO_SIZE       16
-#define RECEIVE_AT_ONCE 256 // bytes per interrupt, so that a flood doesn't hold the CPU
+#define RECEIVE_AT_ONCE 256  // bytes per interrupt, so that a flood doesn't hold the CPU
 #define SEND_POLLS      32
 
 static bool present;

@@ -20,27 +20,27 @@
 
 #define CRTC_INDEX   0x3d4
 #define CRTC_DATA    0x3d5
-#define CRTC_ORIGIN  0x0c // high byte; low byte in the next register
+#define CRTC_ORIGIN  0x0c  // high byte; low byte in the next register
 #define CRTC_CURSOR  0x0e
 
-#define PLAIN        0x07 // grey on black
+#define PLAIN        0x07  // grey on black
 #define BOLD         0x08
 
 struct row {
     u16 cells[COLUMNS];
-    unsigned dirty_from, dirty_to; // cells that differ from video memory
+    unsigned dirty_from, dirty_to;  // cells that differ from video memory
 };
 
 enum escape_state { TEXT, ESCAPE, PARAMETERS };
 
 // All guarded by the lock that display_write()'s caller holds.
-static volatile u16 *video; // NULL: there is no display
+static volatile u16 *video;  // NULL: there is no display
 static struct row rows[ROWS];
-static unsigned top;         // the index in rows[] of the uppermost
-static unsigned row, column; // the cursor; column may be COLUMNS: the next character starts a line
+static unsigned top;          // the index in rows[] of the uppermost
+static unsigned row, column;  // the cursor; column may be COLUMNS: the next character starts a line
 static u8 attribute = PLAIN;
-static unsigned origin;   // the cell of video memory where the picture starts
-static unsigned scrolled; // rows, since the last refresh
+static unsigned origin;    // the cell of video memory where the picture starts
+static unsigned scrolled;  // rows, since the last refresh
 static unsigned shown_origin, shown_cursor;
 
 static enum escape_state escape_state;
@@ -345,6 +345,6 @@ void vga_init(void)
         return;
     video = memory;
     rows_erase(0, ROWS);
-    shown_origin = shown_cursor = 0xffff; // unknown: differs from 0 in both bytes
+    shown_origin = shown_cursor = 0xffff;  // unknown: differs from 0 in both bytes
     refresh();
 }

@@ -20,7 +20,7 @@
 #define CAP_BAR        4
 #define CAP_OFFSET     8
 #define CAP_LENGTH     12
-#define CAP_MULTIPLIER 16 // of the notify capability
+#define CAP_MULTIPLIER 16  // of the notify capability
 
 enum cap_kind { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4 };
 
@@ -54,7 +54,7 @@ struct virtio_pci {
     volatile u8 *notify;
     u32 notify_length, notify_multiplier;
     volatile u16 *notify_queue;
-    struct virtio_owner owner; // set before interrupts can come
+    struct virtio_owner owner;  // set before interrupts can come
 };
 
 static struct virtio_pci *of(struct virtio_device *device)

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 static char directory[64];
-static u8 *pristine; // the image's bytes
-static u8 *big;      // contents of /big
+static u8 *pristine;  // the image's bytes
+static u8 *big;       // contents of /big
 static struct image opened;
 
 #define BIG_SIZE (1u << 20)
@@ -74,7 +74,7 @@ static void sources_make(void)
 
 static void image_build(void)
 {
-    static const char *const names[] = {"small.txt", "empty", "big", "far", "zeros", "d"};
+    static const char *const names[] = { "small.txt", "empty", "big", "far", "zeros", "d" };
     struct mkfs_result result;
     struct tree tree;
 
@@ -195,7 +195,7 @@ static bool slot_compare(void *arg, u64 slot, enum fs_error error, const struct 
 
 u64 disk_entry_slot(struct image *img, const char *dir, const char *name)
 {
-    struct slot_search s = {name, UINT64_MAX};
+    struct slot_search s = { name, UINT64_MAX };
     struct fs_inode i;
 
     disk_find(img, dir, &i);

@@ -1,7 +1,8 @@
 // The registers of a process, i386: what a trap saves, and what a checkpoint holds.
 //
 // System calls: `int $0x40`, number in eax, arguments on the stack from esp+4 on, as after a call of a C function.
-// The result comes in eax; when it is -1 because of an error, edx holds the reason (uapi/errno.h), else edx is as it was.
+// The result comes in eax; when it is -1 because of an error, edx holds the reason (uapi/errno.h), else edx is as it
+// was.
 #pragma once
 
 #include <stdint.h>

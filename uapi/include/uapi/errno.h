@@ -34,7 +34,7 @@
 #define ENAMETOOLONG 36
 #define ENOSYS       38
 #define ENOTEMPTY    39
-#define EBADMSG      74   // a checksum does not match: the bytes are damaged
+#define EBADMSG      74  // a checksum does not match: the bytes are damaged
 #define EOVERFLOW    75
 #define ESTALE       116  // the thing that was named is not the thing it was
 #define ETIMEDOUT    110

@@ -55,6 +55,6 @@ struct fpu_state;
 void fpu_reset(struct fpu_state *state);
 void fpu_switch_out(struct fpu_state *state);  // the current thread leaves this CPU
 void fpu_sync(struct fpu_state *state);
-void fpu_discard(struct fpu_state *state);     // *state was changed from outside: what the CPU holds is void
+void fpu_discard(struct fpu_state *state);  // *state was changed from outside: what the CPU holds is void
 void fpu_export(const struct fpu_state *state, u8 image[UREGS_FPU_SIZE]);
 void fpu_import(struct fpu_state *state, const u8 image[UREGS_FPU_SIZE]);

@@ -19,8 +19,8 @@ struct chardev {
     int (*size)(u32 minor, u64 *bytes);  // -ENODEV; NULL: a stream
     int (*read_at)(u32 minor, u64 offset, struct piece *pieces, u32 count, size_t *done);
     int (*write_at)(u32 minor, u64 offset, const struct piece *pieces, u32 count, size_t *done);
-    int (*sync)(u32 minor);              // what was written is durable when it returns
+    int (*sync)(u32 minor);  // what was written is durable when it returns
 };
 
 void chardev_register(u32 major, const struct chardev *d);
-const struct chardev *chardev_find(u32 major); // NULL if there is none
+const struct chardev *chardev_find(u32 major);  // NULL if there is none

@@ -24,8 +24,8 @@ int console_foreground(void);
 
 /* The upward edge: proc says what ^C and ^P do, and which group the reader is in. */
 struct console_ops {
-    void (*interrupt)(int pgid); // interrupt context
-    void (*list)(void);          // interrupt context
+    void (*interrupt)(int pgid);  // interrupt context
+    void (*list)(void);           // interrupt context
     int (*reader_group)(void);
 };
 void console_set_ops(const struct console_ops *ops);

@@ -7,26 +7,26 @@
 #include <sched/wait.h>
 
 #define DISK_BLOCK_SIZE 4096
-#define DISK_MAX_BLOCKS 254 // of one request
+#define DISK_MAX_BLOCKS 254  // of one request
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH };
 
 // One request. The submitter owns it, and the frames, until done() is called.
 struct disk_request {
     enum disk_op op;
-    u64 block; // the first; unused by DISK_FLUSH
-    u32 count; // of blocks, at most DISK_MAX_BLOCKS; each block in a frame of its own
+    u64 block;  // the first; unused by DISK_FLUSH
+    u32 count;  // of blocks, at most DISK_MAX_BLOCKS; each block in a frame of its own
     struct frame **frames;
-    void (*done)(struct disk_request *); // with interrupts off, may not sleep; NULL when disk_wait() will be called
-    void *arg;                           // the submitter's
-    int status;                          // 0 or -EIO, once done
+    void (*done)(struct disk_request *);  // with interrupts off, may not sleep; NULL when disk_wait() will be called
+    void *arg;                            // the submitter's
+    int status;                           // 0 or -EIO, once done
     bool complete;
-    struct list link;          // the driver's
-    struct wait_queue waiters; // in disk_wait(); disk_submit() prepares it
+    struct list link;           // the driver's
+    struct wait_queue waiters;  // in disk_wait(); disk_submit() prepares it
 };
 
 struct disk {
-    const char *name; // "vda", "hda"
+    const char *name;  // "vda", "hda"
     u64 blocks;
     /* Start it; a full queue holds it back. May be called in interrupt context. */
     void (*submit)(struct disk *, struct disk_request *);
@@ -36,8 +36,8 @@ struct disk {
 };
 
 void disk_register(struct disk *d);
-struct disk *disk_find(const char *name); // NULL name: the first one; NULL if none
-struct disk *disk_number(u32 n);          // in the order of registration, from 0; NULL if there are fewer
+struct disk *disk_find(const char *name);  // NULL name: the first one; NULL if none
+struct disk *disk_number(u32 n);           // in the order of registration, from 0; NULL if there are fewer
 
 /*
  * Requests outside the disk end in -EIO. DISK_FLUSH: all writes that were done before it was submitted are durable when

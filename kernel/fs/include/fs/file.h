@@ -13,9 +13,9 @@ struct pipe;
 struct file *file_get(struct file *f);
 void file_put(struct file *f);  // the last closes; may sleep
 enum file_kind file_kind(const struct file *f);
-const char *file_name(const struct file *f);  // the path that it was opened by; "pipe"; for messages
+const char *file_name(const struct file *f);                     // the path that it was opened by; "pipe"; for messages
 MUST_CHECK int file_set_name(struct file *f, const char *name);  // before others see it. -ENOMEM
-struct inode *file_inode(struct file *f);     // borrowed; NULL for pipes
+struct inode *file_inode(struct file *f);                        // borrowed; NULL for pipes
 
 /* A pipe's two ends. -ENOMEM, -ENFILE. */
 MUST_CHECK int pipe_create(struct file **read_end, struct file **write_end);
@@ -32,14 +32,14 @@ MUST_CHECK int file_write(struct file *f, const struct piece *pieces, u32 count,
  * what waits. */
 size_t file_portion(struct file *f, size_t n, bool is_write);
 
-MUST_CHECK int file_stat(struct file *f, struct stat *st);                  // -EBADF for pipes
-MUST_CHECK int file_seek(struct file *f, s64 offset, int whence, u64 *now); // -ESPIPE, -EINVAL
-MUST_CHECK int file_sync(struct file *f);                                   // -EINVAL
-MUST_CHECK int file_truncate(struct file *f, u64 size);                     // -EINVAL, -EBADF
+MUST_CHECK int file_stat(struct file *f, struct stat *st);                   // -EBADF for pipes
+MUST_CHECK int file_seek(struct file *f, s64 offset, int whence, u64 *now);  // -ESPIPE, -EINVAL
+MUST_CHECK int file_sync(struct file *f);                                    // -EINVAL
+MUST_CHECK int file_truncate(struct file *f, u64 size);                      // -EINVAL, -EBADF
 
 /* An open file's state, for an image. */
 struct x_file {
-    u32 kind, flags;              // enum file_kind, O_*
+    u32 kind, flags;  // enum file_kind, O_*
     u64 offset;
     struct inode_identity inode;  // of FILE_INODE and FILE_DEVICE
     u64 pipe_id;                  // same pipe, same number; 0 for others

@@ -13,12 +13,12 @@ MUST_CHECK int path_lookup(struct inode *cwd, const char *path, struct inode **o
  * -ENODEV. */
 MUST_CHECK int path_open(struct inode *cwd, const char *path, u32 flags, struct file **out);
 
-MUST_CHECK int path_mkdir(struct inode *cwd, const char *path);                          // -EEXIST, -ENOSPC
-MUST_CHECK int path_mknod(struct inode *cwd, const char *path, u32 major, u32 minor);    // -EEXIST, -ENOSPC
+MUST_CHECK int path_mkdir(struct inode *cwd, const char *path);                        // -EEXIST, -ENOSPC
+MUST_CHECK int path_mknod(struct inode *cwd, const char *path, u32 major, u32 minor);  // -EEXIST, -ENOSPC
 MUST_CHECK int path_link(struct inode *cwd, const char *from, const char *to);  // -EISDIR, -EEXIST, -ENOSPC, -EMLINK
 MUST_CHECK int path_unlink(struct inode *cwd,
                            const char *path);  // -ENOTEMPTY, -EINVAL for . and .., -EBUSY for the root
-MUST_CHECK int path_rename(struct inode *cwd, const char *from, const char *to);         // as POSIX
+MUST_CHECK int path_rename(struct inode *cwd, const char *from, const char *to);  // as POSIX
 
 /*
  * A regular file without a name, open for reading and writing, to be filled and then published; unpublished, it's gone

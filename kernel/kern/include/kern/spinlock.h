@@ -1,7 +1,8 @@
 // Spin locks: held for a few instructions, never across anything that sleeps.
 //
-// While a CPU holds one, its interrupts are off; so a spin lock may also be taken by interrupt handlers. Every lock has a
-// rank. Locks are taken in rising rank only (docs/LOCKING.md lists them); a checked build (CHECKED=1) panics on a breach.
+// While a CPU holds one, its interrupts are off; so a spin lock may also be taken by interrupt handlers. Every lock has
+// a rank. Locks are taken in rising rank only (docs/LOCKING.md lists them); a checked build (CHECKED=1) panics on a
+// breach.
 #pragma once
 
 #include <base/types.h>
@@ -11,35 +12,35 @@
 // The one order of all locks, spinning and sleeping: whoever holds one may take only those below it in this list.
 enum lock_rank {
     // sleeping locks
-    RANK_CKPT,           // one checkpoint of a target at a time
-    RANK_FILE,           // an open file's offset
-    RANK_RENAME,         // one rename at a time changes the shape of the tree
-    RANK_DIR,            // an inode that is a directory; parents before children
-    RANK_INODE,          // an inode that is not
-    RANK_JOURNAL,        // a handle of the journal
-    RANK_ITABLE,         // the inode allocator, the orphan list
-    RANK_BALLOC,         // the block allocator
-    RANK_BUFFER,         // a block of the inode table
-    RANK_SPACE,          // an address space
-    RANK_SLEEP_LEAF,     // sleeping locks under which no other sleeping lock is taken
+    RANK_CKPT,        // one checkpoint of a target at a time
+    RANK_FILE,        // an open file's offset
+    RANK_RENAME,      // one rename at a time changes the shape of the tree
+    RANK_DIR,         // an inode that is a directory; parents before children
+    RANK_INODE,       // an inode that is not
+    RANK_JOURNAL,     // a handle of the journal
+    RANK_ITABLE,      // the inode allocator, the orphan list
+    RANK_BALLOC,      // the block allocator
+    RANK_BUFFER,      // a block of the inode table
+    RANK_SPACE,       // an address space
+    RANK_SLEEP_LEAF,  // sleeping locks under which no other sleeping lock is taken
     // spinning locks
-    RANK_FAMILY,         // parents and children, all processes' list
-    RANK_PROC,           // one process
-    RANK_FDTABLE,        // one process's descriptors
-    RANK_PIPE,           // one pipe
-    RANK_ICACHE,         // the table of inodes in memory
-    RANK_TX,             // the journal's state
-    RANK_BCACHE,         // the table of cached blocks
-    RANK_TTY,            // the console's line
-    RANK_DISK,           // a disk's queue
-    RANK_MUTEX,          // the inside of a sleeping lock
-    RANK_WAIT,           // other conditions that are waited for
-    RANK_TIMER,          // the timers
-    RANK_KMEM,           // the kernel's allocator
-    RANK_FRAME,          // the page frames
-    RANK_SCHED,          // the run queue
-    RANK_PRINTK,         // the message buffer
-    RANK_UART,           // the serial line
+    RANK_FAMILY,   // parents and children, all processes' list
+    RANK_PROC,     // one process
+    RANK_FDTABLE,  // one process's descriptors
+    RANK_PIPE,     // one pipe
+    RANK_ICACHE,   // the table of inodes in memory
+    RANK_TX,       // the journal's state
+    RANK_BCACHE,   // the table of cached blocks
+    RANK_TTY,      // the console's line
+    RANK_DISK,     // a disk's queue
+    RANK_MUTEX,    // the inside of a sleeping lock
+    RANK_WAIT,     // other conditions that are waited for
+    RANK_TIMER,    // the timers
+    RANK_KMEM,     // the kernel's allocator
+    RANK_FRAME,    // the page frames
+    RANK_SCHED,    // the run queue
+    RANK_PRINTK,   // the message buffer
+    RANK_UART,     // the serial line
 };
 
 struct CAPABILITY("spinlock") spinlock {
@@ -49,7 +50,10 @@ struct CAPABILITY("spinlock") spinlock {
     _Atomic s32 owner;  // CPU index + 1; 0 when free
 };
 
-#define SPINLOCK_INIT(text, r) { .name = (text), .rank = (r) }
+#define SPINLOCK_INIT(text, r)                                                                                         \
+    {                                                                                                                  \
+        .name = (text), .rank = (r)                                                                                    \
+    }
 
 void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank);
 void spin_lock(struct spinlock *lock) ACQUIRE(lock);

@@ -8,13 +8,13 @@
 
 /* What is known of a frame. */
 struct frame {
-    _Atomic u32 refs;  // 0 free, 1 one owner, more: shared and read-only for its owners
-    u8 order : 4;      // of the run or free block that starts here
-    u8 state : 4;      // the allocator's own
-    u8 slab_class : 7; // kmalloc's: 0 is not a slab
-    u8 executed : 1;   // code may have run from here
-    u16 slab_free;     // kmalloc's: where the slab's first free object is
-    u32 next, prev;    // the allocator's; kmalloc's while the frame is a slab
+    _Atomic u32 refs;   // 0 free, 1 one owner, more: shared and read-only for its owners
+    u8 order : 4;       // of the run or free block that starts here
+    u8 state : 4;       // the allocator's own
+    u8 slab_class : 7;  // kmalloc's: 0 is not a slab
+    u8 executed : 1;    // code may have run from here
+    u16 slab_free;      // kmalloc's: where the slab's first free object is
+    u32 next, prev;     // the allocator's; kmalloc's while the frame is a slab
 };
 
 /* Take the machine's memory, or as much of it as the option mem= allows. */

@@ -14,9 +14,10 @@ MUST_CHECK int copy_string_from_user(char *to, size_t size, const char __user *f
 /*
  * Process memory as pieces of kernel memory, so that fs needs no user pointers: pins the pages that [from, from + n)
  * touches, at most USER_PIECES_MAX, or as many as there is memory to list. Pieces in order, each within one page;
- * *bytes how many in all (at most n, at least 1). -EFAULT if the first byte is out of reach; and then nothing is pinned.
+ * *bytes how many in all (at most n, at least 1). -EFAULT if the first byte is out of reach; and then nothing is
+ * pinned.
  */
-#define USER_PIECES     16    // that need no memory to be listed
+#define USER_PIECES     16  // that need no memory to be listed
 #define USER_PIECES_MAX 1024
 struct user_pages {
     struct piece *pieces;

@@ -18,5 +18,6 @@ void mutex_unlock(struct mutex *m) RELEASE(m);
 bool mutex_held(const struct mutex *m);
 void mutex_assert_held(const struct mutex *m) ASSERT_HELD(m);
 
-/* A second lock of the same rank, when the caller has an order of its own for the two (by address, parent before child). */
+/* A second lock of the same rank, when the caller has an order of its own for the two (by address, parent before
+ * child). */
 void mutex_lock_nested(struct mutex *m) ACQUIRE(m);

@@ -1,7 +1,7 @@
 // Threads, and who runs next.
 //
-// Kernel code is not preempted: a thread gives up its CPU by sleeping, by thread_yield(), or on the way back to user mode.
-// One run queue serves all CPUs in order of arrival; a wake-up kicks an idle CPU if there is one.
+// Kernel code is not preempted: a thread gives up its CPU by sleeping, by thread_yield(), or on the way back to user
+// mode. One run queue serves all CPUs in order of arrival; a wake-up kicks an idle CPU if there is one.
 #pragma once
 
 #include <arch/context.h>
@@ -14,24 +14,24 @@ enum thread_state { THREAD_NEW, THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, T
 
 struct thread {
     struct context context;
-    void *stack;                   // KERNEL_STACK_SIZE bytes; the caller's of thread_init()
-    paddr_t mmu_root;              // its address space; the kernel's for kernel threads
-    struct fpu_state *fpu;         // NULL for kernel threads
-    struct list run_link;          // in the run queue
-    struct list wait_link;         // in a wait queue; guarded by that queue's lock
-    enum thread_state state;       // guarded by the scheduler's lock
-    bool woken;                    // chosen by wake_*(); guarded by the scheduler's lock
-    bool timed_out;                // its deadline passed; guarded by the scheduler's lock
-    bool interruptible;            // it sleeps so; guarded by the scheduler's lock
-    _Atomic bool interrupted;      // end interruptible waits: set by others, cleared by itself
-    _Atomic bool resched;          // its time is up
-    int cpu;                       // where it runs, or ran last
-    u64 cpu_ns;                    // time on CPUs, up to its last switch
-    u64 since;                     // when it got its CPU
-    const char *waits_for;         // NULL when it doesn't sleep
+    void *stack;               // KERNEL_STACK_SIZE bytes; the caller's of thread_init()
+    paddr_t mmu_root;          // its address space; the kernel's for kernel threads
+    struct fpu_state *fpu;     // NULL for kernel threads
+    struct list run_link;      // in the run queue
+    struct list wait_link;     // in a wait queue; guarded by that queue's lock
+    enum thread_state state;   // guarded by the scheduler's lock
+    bool woken;                // chosen by wake_*(); guarded by the scheduler's lock
+    bool timed_out;            // its deadline passed; guarded by the scheduler's lock
+    bool interruptible;        // it sleeps so; guarded by the scheduler's lock
+    _Atomic bool interrupted;  // end interruptible waits: set by others, cleared by itself
+    _Atomic bool resched;      // its time is up
+    int cpu;                   // where it runs, or ran last
+    u64 cpu_ns;                // time on CPUs, up to its last switch
+    u64 since;                 // when it got its CPU
+    const char *waits_for;     // NULL when it doesn't sleep
     const char *name;
-    struct vmspace *space;         // mm's: the address space; NULL for kernel threads
-    struct proc *proc;             // proc's: the process; NULL for kernel threads
+    struct vmspace *space;  // mm's: the address space; NULL for kernel threads
+    struct proc *proc;      // proc's: the process; NULL for kernel threads
     void (*entry)(void *);
     void *arg;
     void (*on_dead)(struct thread *);  // called on another stack once it will never run again; may free it; no sleeping
@@ -58,7 +58,8 @@ void thread_yield(void);
 /* Yield if this thread's time is up: for long loops in the kernel. */
 void thread_breathe(void);
 
-/* End t's interruptible waits, now and until it clears t->interrupted. If it runs in user mode on another CPU, it enters the kernel soon. */
+/* End t's interruptible waits, now and until it clears t->interrupted. If it runs in user mode on another CPU, it
+ * enters the kernel soon. */
 void thread_interrupt(struct thread *t);
 
 /* Sleep until time_ns() >= deadline. 0 when it is reached, or -EINTR. */

@@ -13,8 +13,8 @@ struct timer {
 void timers_init(void);
 
 /*
- * Call t->fire(t) at the first tick at or after `deadline`; interrupts off and the timers' lock held, so it may wake threads and nothing more.
- * *t stays the caller's, who cancels it before it goes.
+ * Call t->fire(t) at the first tick at or after `deadline`; interrupts off and the timers' lock held, so it may wake
+ * threads and nothing more. *t stays the caller's, who cancels it before it goes.
  */
 void timer_start(struct timer *t, u64 deadline, void (*fire)(struct timer *));
 

@@ -31,10 +31,11 @@ void wait_queue_init(struct wait_queue *queue);
 /*
  * Let go of `lock`, sleep until woken, take `lock` again. `what` is shown by ps: at most 15 characters, constant.
  * Returns 0 when woken by wake_*(), -ETIMEDOUT when time_ns() passed `deadline`, -EINTR when the thread was interrupted
- * (only WAIT_INTERRUPTIBLE; at once if it already is). A wake-up is never lost to an interruption: who was chosen by wake_one() returns 0.
+ * (only WAIT_INTERRUPTIBLE; at once if it already is). A wake-up is never lost to an interruption: who was chosen by
+ * wake_one() returns 0.
  */
-MUST_CHECK int wait_on(struct wait_queue *queue, struct spinlock *lock, enum wait_kind kind, u64 deadline, const char *what)
-    REQUIRES(lock);
+MUST_CHECK int wait_on(struct wait_queue *queue, struct spinlock *lock, enum wait_kind kind, u64 deadline,
+                       const char *what) REQUIRES(lock);
 
 /* The caller holds the lock that guards the queue. Cost: the threads woken, nothing else. */
 void wake_one(struct wait_queue *queue);

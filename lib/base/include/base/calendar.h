@@ -5,10 +5,10 @@
 
 struct calendar {
     u32 year;
-    u32 month, day;        // from 1
+    u32 month, day;  // from 1
     u32 hour, minute, second;
-    u32 weekday;           // 0: Sunday
-    u32 day_of_year;       // from 0
+    u32 weekday;      // 0: Sunday
+    u32 day_of_year;  // from 0
 };
 
 void calendar_from_seconds(u64 seconds, struct calendar *out);

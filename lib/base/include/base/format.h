@@ -1,5 +1,5 @@
-// Formatted text, as printf: %d %i %u %x %X %o %c %s %p %%, flags - 0 + space #, width and precision (also *), lengths hh h l ll z j t.
-// Floating point is the C library's matter (format_to_more).
+// Formatted text, as printf: %d %i %u %x %X %o %c %s %p %%, flags - 0 + space #, width and precision (also *), lengths
+// hh h l ll z j t. Floating point is the C library's matter (format_to_more).
 #pragma once
 
 #include <base/types.h>
@@ -15,15 +15,15 @@ size_t format_text_va(char *buf, size_t size, const char *format, va_list ap);
 // One conversion: what stands between '%' and its letter.
 struct format_spec {
     bool left, zero, plus, space, alternate;
-    int  width;
-    int  precision;  // -1: none given
-    char length;     // 0, 'H' (hh), 'h', 'l', 'L' (ll), 'z', 'j', 't'
+    int width;
+    int precision;  // -1: none given
+    char length;    // 0, 'H' (hh), 'h', 'l', 'L' (ll), 'z', 'j', 't'
 };
 
 struct format_output;
 
-/* A caller's own conversions: takes the argument from *ap and sends its text with format_field(); false if the letter is
- * not one of them. */
+/* A caller's own conversions: takes the argument from *ap and sends its text with format_field(); false if the letter
+ * is not one of them. */
 typedef bool format_more_fn(struct format_output *out, const struct format_spec *spec, char letter, va_list *ap);
 
 /* A prefix (sign, 0x), zeros and a body, padded with spaces to the width. */

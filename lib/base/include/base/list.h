@@ -1,4 +1,5 @@
-// Doubly linked lists, woven into the structs that they link. A list head and a link are the same thing; an unlinked one points to itself.
+// Doubly linked lists, woven into the structs that they link. A list head and a link are the same thing; an unlinked
+// one points to itself.
 #pragma once
 
 #include <base/types.h>

@@ -5,5 +5,5 @@
 
 struct piece {
     void *data;
-    u32   size;
+    u32 size;
 };
