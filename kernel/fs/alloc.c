@@ -433,11 +433,12 @@ u64 alloc_free_count(void)
 // What is not the data area is never allocated, whatever the disk's bitmap says.
 static void fence(struct group *g, u64 first)
 {
-    for (u32 k = 0; k < FS_BITS_PER_BLOCK; k++) {
-        u64 block = first + k;
-        if (block < super.data_start || block >= super.blocks - 1)
-            fs_bit_set(map_of(g), k);
-    }
+    u64 end = first + FS_BITS_PER_BLOCK;
+
+    for (u64 block = first; block < MIN(end, super.data_start); block++)
+        fs_bit_set(map_of(g), bit_of(block));
+    for (u64 block = MAX(first, super.blocks - 1); block < end; block++)
+        fs_bit_set(map_of(g), bit_of(block));
 }
 
 static u32 count_zeros(const u8 *map)
@@ -495,6 +496,8 @@ int alloc_init(const struct fs_super *s)
     unsigned order = 0;
     int err = 0;
 
+    // The journal's thread, which runs already, takes the lock even if nothing comes of all this.
+    mutex_init(&alloc_lock, "block allocator", RANK_BALLOC);
     super = *s;
     group_count = (u32)DIV_ROUND_UP(s->blocks, FS_BITS_PER_BLOCK);
     while (((size_t)PAGE_SIZE << order) < group_count * sizeof(struct group))
@@ -504,7 +507,6 @@ int alloc_init(const struct fs_super *s)
     if (!groups_frames)
         return -ENOMEM;
     memset(frame_data(groups_frames), 0, (size_t)PAGE_SIZE << order);
-    mutex_init(&alloc_lock, "block allocator", RANK_BALLOC);
     mutex_lock(&alloc_lock);
     groups = frame_data(groups_frames);
     cursor = s->data_start;

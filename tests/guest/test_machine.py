@@ -130,8 +130,8 @@ def test_write_errors_are_errors(disk):
 @pytest.mark.parametrize("kind", ["frame", "kmalloc"])
 def test_each_nth_allocation_may_fail(disk, kind):
     """From some allocation on, every one fails: the boot ends with a message, or programs are refused; no panic, no hang."""
-    for n in (50, 200, 400, 800, 1600):
-        m = machines.Machine(disk, args=f"fail={kind}:{n}", shell=False)
+    for n in (50, *range(100, 130, 2), 200, 400, 800, 1600):
+        m = machines.Machine(disk, memory=64, args=f"fail={kind}:{n}", shell=False)
         m.child.expect([r"\$ ", machines.pexpect.EOF], timeout=60 * machines.PATIENCE)
         assert "panic" not in m.console(), m.console()[-2000:]
         m.kill()
