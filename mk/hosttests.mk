@@ -22,7 +22,7 @@ $(HOSTTESTS:%=$(HOSTTEST_DIR)/%): $(HOSTTEST_DIR)/%: $(HOSTTEST_DIR)/tests/host/
 -include $(HOSTTEST_OBJECTS:.o=.d) $(HOSTTESTS:%=$(HOSTTEST_DIR)/tests/host/%.c.d)
 
 # PROGRAM:SEED:HOW-MUCH. What is not named here runs with its own defaults.
-HOST_STATES ?= 100000
+HOST_STATES ?= 40000
 HALF_STATES := $(shell expr $(HOST_STATES) / 2)
 HOSTTEST_RUNS := fs_model_test:1:40000 fs_race_test:1:150 fs_hostile_test:1:4000 \
 	fs_crash_test:1:$(HALF_STATES) fs_crash_test:2:$(HALF_STATES)
@@ -40,7 +40,7 @@ endef
 HOSTTEST_NUMBERS := $(shell seq $(words $(HOSTTEST_RUNS)))
 $(foreach n,$(HOSTTEST_NUMBERS),$(eval $(call host_run,$n,$(subst :, ,$(word $n,$(HOSTTEST_RUNS))))))
 
-host-tests: ## build and run the tests of the file system on the host: model, races, faults, hostile disks, crashes (HOST_STATES=100000)
+host-tests: ## build and run the tests of the file system on the host: model, races, faults, hostile disks, crashes (HOST_STATES=40000)
 host-crash: ## a million crash states of the file system on the host
 	+@$(MAKE) --no-print-directory host-tests HOST_STATES=1000000
 .PHONY: host-tests host-crash
