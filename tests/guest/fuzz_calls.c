@@ -205,6 +205,7 @@ int main(int argc, char **argv)
     uint32_t seed = (uint32_t)atoi(argv[1]), runs = 0;
     uint64_t end = clock_ns() + (uint64_t)atoi(argv[2]) * 1000000000u;
 
+    unlink(FOLDER);  // an earlier run may have made a file of it
     mkdir(FOLDER);
     if (chdir(FOLDER) < 0)
         err(1, FOLDER);
