@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure the system and print one table; the figures also go to build/bench/results.json.
+"""Measure the system and print its tables; the figures also go to build/bench/results.json. run.py FILE: those of storage also to FILE, as a page.
 
 Absolute times on a shared machine wander by a factor of two: the ratios within one run are what counts.
 """
@@ -55,6 +55,9 @@ def main():
     results["boot_ms"], results["forkexec_us"], results["pipe_MBps"] = results.pop("boot"), results.pop("fork_exec_wait"), results.pop("pipe")
     results["storage"] = storage.measure()
     print("\n" + storage.table(results["storage"]))
+    if len(sys.argv) > 1:
+        with open(sys.argv[1], "w", encoding="utf-8") as f:
+            f.write(storage.document(results["storage"]))
     path = os.path.join(machines.BUILD, "bench", "results.json")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as f:

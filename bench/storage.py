@@ -1,6 +1,6 @@
 """Measure storage: whole-frame I/O against the raw disk, checkpoints against the original's way, costs against sizes.
 
-measure() returns figures, name by name; table() makes text of them. Run alone it writes the text into a file: storage.py [FILE].
+measure() returns figures, name by name; table() and document() make text of them.
 """
 import datetime
 import os
@@ -8,11 +8,9 @@ import platform
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests"))
-import machine as machines  # noqa: E402
+import machine as machines
 
 ROUNDS = 5
 SIZE_MIB = 256
@@ -59,20 +57,19 @@ def boot_with_raw(disk, raw):
 
 
 def measure_throughput(disk, raw, add):
-    """In each round, one after the other: raw and file; the file is read after a fresh boot, so nothing of it is in memory."""
+    """In each round raw and file, one right after the other; the file is read after a fresh boot, so nothing of it is in memory."""
     for kib in CALLS_KIB:
         rounds = []
-        for _ in range(ROUNDS):
+        for k in range(ROUNDS):
             samples = {}
-            m = boot_with_raw(disk, raw)
-            samples.update(run(m, f"storage raw-write 1 {SIZE_MIB} {kib}"))
-            samples.update(run(m, f"storage file-write /big {SIZE_MIB} {kib}"))
-            m.power_off()
-            m = boot_with_raw(disk, raw)
-            samples.update(run(m, f"storage raw-read 1 {SIZE_MIB} {kib}"))
-            samples.update(run(m, f"storage file-read /big {kib}"))
-            m.check("rm /big; sync")
-            m.power_off()
+            for what, commands in (("write", (f"raw-write 1 {SIZE_MIB} {kib}", f"file-write /big {SIZE_MIB} {kib}")),
+                                   ("read", (f"raw-read 1 {SIZE_MIB} {kib}", f"file-read /big {kib}"))):
+                m = boot_with_raw(disk, raw)
+                for command in commands if k % 2 else reversed(commands):
+                    samples.update(run(m, f"storage {command}"))
+                if what == "read":
+                    m.check("rm /big; sync")
+                m.power_off()
             rounds.append({name: values[0] for name, values in samples.items()})
         for what in ("write", "read"):
             for kind in ("raw", "file"):
@@ -191,15 +188,7 @@ def about_the_machine():
             f"{machines.accelerator()}, load {os.getloadavg()[0]:.1f} at the end. virtio-blk over raw files, cache=writeback; guest with 2 CPUs.")
 
 
-def main():
-    results = measure()
-    text = "\n".join(["# Storage, measured", "", "Made by `bench/storage.py`, which `make bench` runs, too.", "", about_the_machine(), "", table(results)])
-    print(text)
-    if len(sys.argv) > 1:
-        os.makedirs(os.path.dirname(os.path.abspath(sys.argv[1])), exist_ok=True)
-        with open(sys.argv[1], "w", encoding="utf-8") as f:
-            f.write(text)
-
-
-if __name__ == "__main__":
-    main()
+def document(results):
+    """The text of docs/bench/storage.md."""
+    return "\n".join(["# Storage, measured", "", "Made by `bench/run.py docs/bench/storage.md`; `make bench` prints the same.", "", about_the_machine(), "",
+                      table(results)])

@@ -3,7 +3,6 @@
 CRASH_PROGRAMS := $(patsubst %.c,$(U)/%,tests/crash/storm.c tests/crash/holder.c tests/crash/repeat.c)
 CRASH_TOOL     := $(H)/tests/crash/states
 CRASH_SOURCES  := tests/crash/states.c tests/crash/contents.c $(wildcard tools/fsck/*.c)
-CRASH_CFLAGS   := $(HOST_CFLAGS) $(HOST_DEFINES) $(HOST_INCLUDE)
 
 $(CRASH_PROGRAMS): $(U)/%: $(U)/%.c.o $(LIBC) user/libc/$(ARCH)/user.ld
 	$(USER_LINK) -o $@ $< $(LIBC)

@@ -1,10 +1,10 @@
 // Rules for /w, by a name's first letter (storm.c writes them):
 //
-//     a, l, f   appended: every sector within the size is right
-//     o         overwritten in place: every sector is right, of one round or another
-//     r         replaced by rename: whole, all sectors of one round, as long as they say
-//     z         truncated and with holes: every sector is right or zeros
-//     n         one file that wanders from name to name: it is there once, when it was there before
+//     a, b, l, f   appended: every sector within the size is right
+//     o            overwritten in place: every sector is right, of one round or another
+//     r            replaced by rename: whole, all sectors of one round, as long as they say
+//     z            truncated and with holes: every sector is right or zeros
+//     n            one file that wanders from name to name: it is there once, when it was there before
 //
 // Sectors of one file carry one number, so one that is stale or another file's is seen. Elsewhere, *.img are
 // checkpoints, whole at any moment; other files outside /w are as they were at the beginning.

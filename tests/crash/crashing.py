@@ -9,7 +9,7 @@ import tempfile
 import machine as machines
 
 STATES = os.path.join(machines.HOST, "tests/crash/states")
-TRIED = int(os.environ.get("AMBER_STATES", "1200"))
+TRIED = int(os.environ.get("AMBER_STATES", "1000"))
 PROGRAMS = ("sh", "init", "ls", "sync", "rm", "mkdir", "mv", "touch", "checkpoint", "restore", "kill", "poweroff", "sleep", "echo", "df")
 
 

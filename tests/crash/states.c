@@ -7,10 +7,10 @@
 // contents.c; some are repaired by fsck and checked again.
 //
 // Exit status: 0 all states are right, 1 some are not, 2 this did not work.
-#include "../../tools/fsck/fsck.h"
 #include "contents.h"
 #include <base/byteorder.h>
 #include <fcntl.h>
+#include <fsck/fsck.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <lib/tool.h>

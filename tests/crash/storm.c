@@ -161,6 +161,21 @@ static void names(void)
         err(1, "%s", dir);
 }
 
+// Files that live only for a moment: some are deleted while the commit that brings them to the disk is under way.
+static void brief(void)
+{
+    char path[16];
+
+    for (uint32_t step = 0; step < count; step++) {
+        snprintf(path, sizeof(path), "/w/b%u", step % 8);
+        (void)unlink(path);
+        int fd = open_file(path, O_CREATE | O_RDWR);
+        if (!write_sectors(fd, new_file_id(), 0, 0, 1 + random_below(60)))
+            errx(1, "%s: the disk is full", path);
+        close(fd);
+    }
+}
+
 // One file goes from name to name, here and in another directory: it has exactly one at any moment.
 static void wander(void)
 {
@@ -243,6 +258,8 @@ int main(int argc, char **argv)
         names();
     else if (strcmp(kind, "wander") == 0)
         wander();
+    else if (strcmp(kind, "brief") == 0)
+        brief();
     else if (strcmp(kind, "large") == 0)
         large();
     else if (strcmp(kind, "stretch") == 0)
