@@ -88,8 +88,8 @@ static uint64_t timed_read(int fd, uint64_t size)
     return clock_ns() - begin;
 }
 
-// An emulator translates what runs for the first time. So a little of the same is done before what is timed: on the disk's beginning, or with
-// another file.
+// An emulator translates what runs for the first time. So a little of the same is done before what is timed: on the
+// disk's beginning, or with another file.
 #define WARM_CALLS 4
 
 static void warm_up(int fd, uint64_t (*timed)(int fd, uint64_t size))
