@@ -3,13 +3,16 @@
 
 #include <stdint.h>
 
-enum proc_info_state { PS_RUNNING = 1, PS_READY, PS_SLEEPING, PS_ZOMBIE, PS_FROZEN };
+enum proc_info_state { PS_RUNNING = 1, PS_READY, PS_SLEEPING, PS_ZOMBIE, PS_FROZEN, PS_STOPPED };
+
+// What stop_at(2) counts.
+enum proc_event { EVENT_CALL = 1, EVENT_FAULT, EVENT_TICK };
 
 // One process, as proc_list(2) tells of it.
 struct proc_info {
     int32_t pid, ppid, pgid;
     int32_t state;     // enum proc_info_state
-    int32_t job;       // 0: not restored from an image
+    int32_t job;       // the job's number on this machine; 0: not restored from an image
     int32_t cpu;       // where it runs or last ran
     uint32_t regions;  // of its address space
     uint32_t unused;

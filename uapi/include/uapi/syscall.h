@@ -43,4 +43,10 @@
 #define SYS_getppid    39
 #define SYS_time       40  // int time(u64 *ns): wall clock, nanoseconds since 1970-01-01 UTC
 
-#define SYS_COUNT      41
+#define SYS_ckpt_save    41  // int ckpt_save(const struct ckpt_save_args *, struct ckpt_figures *)
+#define SYS_ckpt_wait    42  // int ckpt_wait(const u64 *id, int ticks, struct ckpt_figures *): ETIMEDOUT: not ended
+#define SYS_ckpt_restore 43  // int ckpt_restore(const struct ckpt_restore_args *)
+#define SYS_cont         44  // int cont(int pid): let a stopped process and its stopped descendants run on
+#define SYS_stop_at      45  // int stop_at(int pid, int event, int n): stop it after n events (uapi/sys.h)
+
+#define SYS_COUNT        46

@@ -43,11 +43,27 @@ struct x_file {
     u64 offset;
     struct inode_identity inode;  // of FILE_INODE and FILE_DEVICE
     u64 pipe_id;                  // same pipe, same number; 0 for others
+    u32 refs;                     // how many refer to it: descriptors, and the caller
 };
 void file_export(struct file *f, struct x_file *out);
 
 /* Open again what was exported. Pipes: -ENOTSUP. -ESTALE, -ETXTBSY, -ENODEV, -EINVAL, -ENOMEM. */
 MUST_CHECK int file_import(const struct x_file *x, const char *name, struct file **out);
+
+/* The same, with `inode` (a regular file; borrowed) in place of the one that was exported. */
+MUST_CHECK int file_import_at(const struct x_file *x, const char *name, struct inode *inode, struct file **out);
+
+// A pipe's state, for an image.
+#define PIPE_CONTENTS_MAX 16384
+struct x_pipe {
+    bool has_reader, has_writer;
+    u32 size;                     // bytes in it
+    u8 bytes[PIPE_CONTENTS_MAX];  // the oldest first
+};
+void pipe_export(struct file *end, struct x_pipe *out);  // end: either end of it
+
+/* A pipe as exported, with both ends; the caller closes the one that isn't wanted. -ENOMEM, -ENFILE, -EINVAL. */
+MUST_CHECK int pipe_import(const struct x_pipe *x, struct file **read_end, struct file **write_end);
 
 u32 files_live(void);
 u32 pipes_live(void);

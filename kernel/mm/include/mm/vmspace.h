@@ -17,13 +17,23 @@ struct backing {
     _Atomic u32 refs;
 };
 
+#define SUPPLY_MAX 64  // pages asked for at once
+
 struct backing_ops {
     /*
      * Give the page at `offset` (any multiple of PAGE_SIZE relative to the region's own start offset; may be unaligned
-     * in the file) as a frame with a reference for the caller, who may write to it only if it is the sole owner. Bytes
-     * past `limit` bytes are zero. Errors: -EIO, -ENOMEM, -EBADMSG. Called without locks; may sleep.
+     * in the file), and, if they come cheaply with it, pages after it: at most `want` (1 to SUPPLY_MAX) in all, and
+     * none past `limit` bytes from `offset`; bytes past `limit` in the last page are zero. *given: how many, at least
+     * 1. Each is a frame with a reference for the caller, who may write to it only if it is the sole owner; NULL: a
+     * page of zeros. Errors: -EIO, -ENOMEM, -EBADMSG. Called without locks; may sleep.
      */
-    int (*page)(struct backing *b, u64 offset, size_t limit, struct frame **out);
+    int (*pages)(struct backing *b, u64 offset, u64 limit, struct frame **out, u32 want, u32 *given);
+    /*
+     * Move *offset, a multiple of PAGE_SIZE, up to the first page from there on that isn't known to be all zeros.
+     * -ENOENT: there is none. Errors as of pages(). NULL: no page is known to be zeros. Called without locks; may
+     * sleep.
+     */
+    int (*next)(struct backing *b, u64 *offset);
     void (*destroy)(struct backing *b);  // the last reference is gone; may sleep
 };
 
@@ -44,6 +54,8 @@ struct region {
     u64 filled;               // bytes from `start` that the backing supplies; the rest are zeros
 };
 
+struct tracking;
+
 struct vmspace {
     struct mutex lock;
     struct list regions FIELD_GUARDED_BY(lock);
@@ -53,6 +65,7 @@ struct vmspace {
     uaddr_t heap_limit FIELD_GUARDED_BY(lock);  // the break never passes this
     u32 committed FIELD_GUARDED_BY(lock);       // pages promised to it
     bool snapshot;                              // a clone that is only read; constant
+    struct tracking *tracking;                  // what changed since its marks; NULL: it has none
     _Atomic u32 region_count;                   // these three change under the lock and may be read without
     _Atomic u32 pages;                          // of all regions
     _Atomic u32 resident;                       // pages present
@@ -116,11 +129,58 @@ MUST_CHECK int vmspace_pin(struct vmspace *space, uaddr_t va, enum fault_access 
 MUST_CHECK int vmspace_install(struct vmspace *space, uaddr_t va, struct frame *frame);
 
 /*
- * The next page at or after *va that is present, or that a backing would supply; false when there is none. *present:
- * its frame, which stays the space's (no reference); NULL if it is not present. Pages of zeros that were never touched
- * are passed over.
+ * The next page at or after *va that is present, or that a backing would supply: 0, or -ENOENT when there is none, or
+ * the backing's error. *present: its frame, which stays the space's (no reference); NULL if it is not present. Pages of
+ * zeros that were never touched are passed over. May sleep.
  */
-bool vmspace_next_page(struct vmspace *space, uaddr_t *va, struct frame **present);
+MUST_CHECK int vmspace_next_page(struct vmspace *space, uaddr_t *va, struct frame **present);
+
+/* The frame that is present at va, which stays the space's; NULL if there is none. */
+struct frame *vmspace_present(struct vmspace *space, uaddr_t va);
+
+/* Would a backing supply the page at va, which is not present? */
+bool vmspace_supplied(struct vmspace *space, uaddr_t va);
+
+// What changed. A mark is an instant in the life of a space; from then on the space notes which of its pages change, so
+// that a later snapshot can say what changed since. The label says what the mark stands for: its meaning is the
+// caller's, and mm compares the first two words only. A space has MARKS_MAX marks; the oldest makes room. A clone
+// starts without marks.
+
+#define MARKS_MAX 4
+
+struct mark_label {
+    u64 word[6];
+};
+
+// Numbers of pages (address / PAGE_SIZE).
+struct page_set;
+bool page_set_next(const struct page_set *set, uaddr_t *page);  // the first one at or after *page
+u32 page_set_count(const struct page_set *set);
+
+// A snapshot, and what it takes to make its instant a mark or to forget it.
+struct snapshot_mark;
+
+/* The label of the newest mark whose first two words are these; false if there is none. Like vmspace_clone(): the
+ * space is the current process's, or that of a process that doesn't run. */
+bool vmspace_find_mark(struct vmspace *space, u64 word0, u64 word1, struct mark_label *out);
+
+/*
+ * vmspace_clone() without a promise, and a mark in the making. base: the label of a mark, all words equal, or NULL.
+ * *changed: the pages that changed since that mark, for the caller to read until it gives the mark back; NULL: not
+ * known, or no such mark (all may have changed). Everything else is as in vmspace_clone().
+ */
+MUST_CHECK int vmspace_snapshot(struct vmspace *from, const struct mark_label *base, struct vmspace **out,
+                                const struct page_set **changed, struct snapshot_mark **mark);
+
+/* The instant of the snapshot becomes a mark under that label; the marks that have its first two words go. *mark is
+ * used up. Works also if the space has ended meanwhile. */
+void snapshot_mark_keep(struct snapshot_mark *mark, const struct mark_label *label);
+
+/* The instant is forgotten; the base's mark is as if the snapshot had not been. *mark is used up. */
+void snapshot_mark_drop(struct snapshot_mark *mark);
+
+/* Mark the present instant: for a space that nobody has run in yet. -ENOMEM. */
+MUST_CHECK int vmspace_mark(struct vmspace *space, const struct mark_label *label);
 
 /* Figures and the state for an image. */
 struct x_region {

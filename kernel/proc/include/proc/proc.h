@@ -27,7 +27,11 @@ struct proc;
 /* The calling thread's process. Never NULL in a system call. */
 struct proc *proc_self(void);
 
-int proc_pid(const struct proc *p);
+// Pids. A job is a family restored from an image: inside, everyone has the pid saved there. A process has a number in
+// its own job and in each job around it, out to the machine, where everyone has one. Calls on processes take and give
+// the numbers of the calling process's job; what has none there can't be named.
+int proc_pid(const struct proc *p);  // in its own job: what getpid() says
+int proc_machine_pid(const struct proc *p);
 const char *proc_name(const struct proc *p);
 struct vmspace *proc_space(struct proc *p);
 struct inode *proc_cwd(struct proc *p);        // borrowed; the process's own, or the freezer's
@@ -64,5 +68,16 @@ int proc_parent_pid(struct proc *p);
 u32 proc_list(struct proc_info *out, u32 n);  // returns how many there are
 u32 procs_live(void);
 bool proc_killed(const struct proc *p);
+
+/* A stopped process (family_thaw()) and its stopped descendants run on. -ESRCH. */
+MUST_CHECK int proc_continue(int pid);
+
+/*
+ * Stop the process `pid`, the caller's descendant, at the user boundary: after its n-th system call or page fault from
+ * now, or in n ticks, also if it sleeps then; n = 0 forgets it. Its state is then PS_STOPPED, until proc_continue(). It
+ * survives exec, and restart() in that process, where the count begins anew; children don't inherit it. -ESRCH, -EPERM
+ * (not a descendant), -EINVAL.
+ */
+MUST_CHECK int proc_stop_at(int pid, enum proc_event event, u32 n);
 
 void proc_init(void);

@@ -18,7 +18,8 @@
 #define CKPT_FANOUT_BITS   9
 #define CKPT_HEIGHT_MAX    5
 #define CKPT_RECORD_HEADER 24
-#define CKPT_PAYLOAD_MAX   16384  // of the types known here
+#define CKPT_PAYLOAD_MAX   16512  // of the types known here
+#define CKPT_PIPE_MAX      16384  // bytes in a pipe
 #define CKPT_RECORD_MAX    (CKPT_RECORD_HEADER + CKPT_PAYLOAD_MAX)
 #define CKPT_REGIONS_MAX   500
 #define CKPT_FDS_MAX       1000
@@ -29,7 +30,9 @@
 // Why bytes were refused; ckpt_error_text() says it in words.
 enum ckpt_error {
     CKPT_OK = 0,
-    CKPT_READ_FAILED,  // the source couldn't give the bytes; it knows why
+    CKPT_READ_FAILED,   // the source couldn't give the bytes; it knows why
+    CKPT_WRITE_FAILED,  // emit() couldn't take a node; it knows why
+    CKPT_NO_EPOCH,      // the file doesn't keep the epoch that was asked for
     CKPT_NOT_IMAGE,
     CKPT_BAD_VERSION,
     CKPT_BAD_FEATURE,
@@ -98,6 +101,8 @@ bool ckpt_probe(const u8 *bytes, size_t n);
 enum ckpt_type {
     CKPT_END = 0,  // not a record: there are no more
     CKPT_EPOCH = 1,
+    CKPT_PIPE = 2,
+    CKPT_CONTENT = 3,
     CKPT_FILE = 4,
     CKPT_SPACE = 5,
     CKPT_TREE = 6,
@@ -117,6 +122,17 @@ struct ckpt_epoch {
     u64 previous, previous_block, previous_size;
     u32 previous_digest, kept;
     u32 contents, pipes, files, spaces, processes;
+};
+
+// A pipe between processes of the image. Its ends are FILEs: at most one for reading and one for writing.
+struct ckpt_pipe {
+    u32 size;
+    const u8 *bytes;  // the oldest first; decoded: valid until the reader's next step
+};
+
+// The contents of a file that travels in the image; its pages are the TREE that follows, by offset.
+struct ckpt_content {
+    u64 size;  // bytes
 };
 
 enum ckpt_file_kind { CKPT_FILE_INODE = 1, CKPT_FILE_DEVICE, CKPT_FILE_PIPE_READ, CKPT_FILE_PIPE_WRITE };
@@ -199,6 +215,8 @@ void ckpt_descriptor(const struct ckpt_descriptors *d, u32 i, struct ckpt_descri
  * its size. The caller keeps to the order and the limits of the format.
  */
 size_t ckpt_put_epoch(u8 *at, const struct ckpt_epoch *e);
+size_t ckpt_put_pipe(u8 *at, u64 ordinal, const struct ckpt_pipe *p);
+size_t ckpt_put_content(u8 *at, u64 ordinal, const struct ckpt_content *c);
 size_t ckpt_put_file(u8 *at, u64 ordinal, const struct ckpt_file *f);
 size_t ckpt_put_space(u8 *at, u64 ordinal, const struct ckpt_space *s, const struct ckpt_region *regions);
 size_t ckpt_put_tree(u8 *at, u64 ordinal, const struct ckpt_tree *t);
@@ -222,6 +240,8 @@ struct ckpt_item {
     u64 object;  // its ordinal
     union {
         struct ckpt_epoch epoch;
+        struct ckpt_pipe pipe;
+        struct ckpt_content content;
         struct ckpt_file file;
         struct ckpt_space space;
         struct ckpt_tree tree;
@@ -248,9 +268,16 @@ struct ckpt_reader {
     u8 buffer[CKPT_RECORD_MAX];
 };
 
-/* Start with the newest valid epoch. r->header and r->machine can be used afterwards. The source stays the caller's and
- * must outlive *r. */
-MUST_CHECK enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *source);
+/* Start with an epoch that the file keeps; 0: the newest valid one. r->header and r->machine can be used afterwards:
+ * epoch, records and digest in the header are then that epoch's, the rest the newest's. The source stays the caller's
+ * and must outlive *r. CKPT_NO_EPOCH. */
+MUST_CHECK enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *source, u64 epoch);
+
+/*
+ * Start with the epoch before the one that *r stands in, at any time after its EPOCH record was read. CKPT_NO_EPOCH:
+ * none is kept. So a loop passes all kept epochs, from the newest to the oldest.
+ */
+MUST_CHECK enum ckpt_error ckpt_open_previous(struct ckpt_reader *r);
 
 /*
  * The next record, decoded and checked; unknown optional ones are skipped. CKPT_END comes after the last, once the root
@@ -282,22 +309,57 @@ MUST_CHECK enum ckpt_error ckpt_walk_begin(struct ckpt_walk *w, const struct ckp
 /* The next page. Nodes are read and checked here; the page itself is not. */
 MUST_CHECK enum ckpt_error ckpt_walk_next(struct ckpt_walk *w, struct ckpt_page *page);
 
+// What a tree's pointers may name, taken from the reader that the tree came from.
+struct ckpt_bounds {
+    const struct ckpt_source *source;
+    u64 blocks, records_first, records_end;
+};
+void ckpt_bounds(struct ckpt_bounds *bounds, const struct ckpt_reader *r);
+
+// Finds pages in a tree, in any order; quick where one is near the last. About 20 KiB. One user at a time.
+struct ckpt_lookup {
+    struct ckpt_bounds bounds;
+    struct ckpt_tree tree;
+    u64 failed_at;
+    u32 block[CKPT_HEIGHT_MAX];  // which node is there; 0: none
+    u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];
+};
+void ckpt_lookup_init(struct ckpt_lookup *l, const struct ckpt_bounds *bounds, const struct ckpt_tree *tree);
+/* The page with that number, or, with `next`, the first one from there on. page->block 0: zeros, or none. The nodes on
+ * the way are checked; the page itself is not. */
+MUST_CHECK enum ckpt_error ckpt_lookup(struct ckpt_lookup *l, u64 index, bool next, struct ckpt_page *page);
+
+/*
+ * Tell which blocks the epoch of *r (just opened) uses: records, and every tree's nodes and pages. use() is told each
+ * run of blocks; for a node, before what lies below: when it returns false, that is passed over (it was told before).
+ * Leaves *r at its end. l: working storage.
+ */
+MUST_CHECK enum ckpt_error ckpt_blocks(struct ckpt_reader *r, struct ckpt_walk *w,
+                                       bool (*use)(void *ctx, u32 first, u32 count), void *ctx);
+
 // ---- writing a tree
 
-// Builds a fresh tree from pages in ascending order. About 20 KiB.
+// Builds a tree from changes in ascending order: a fresh one, or one that shares with an old one what hasn't changed.
+// About 20 KiB.
 struct ckpt_builder {
-    /* Write a finished node somewhere; *block becomes where. Negative on error: then the tree is given up. */
+    /* Write a finished node somewhere; *block becomes where. Nonzero on error: then the tree is given up. */
     int (*emit)(void *ctx, const u8 node[CKPT_BLOCK_SIZE], u32 *block);
     void *ctx;
     struct ckpt_tree tree;
-    u64 last;  // the last page's index, if tree.pages > 0
+    struct ckpt_tree base;  // root 0: none
+    struct ckpt_bounds bounds;
+    u64 written;            // nodes that were handed out
+    u64 last;               // the last change's index
+    bool begun;
     u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];
 };
-void ckpt_builder_init(struct ckpt_builder *b, u32 height, int (*emit)(void *, const u8 *, u32 *), void *ctx);
-/* index: greater than the last, below 2^(9 * height). Returns emit's error. */
-MUST_CHECK int ckpt_builder_add(struct ckpt_builder *b, u64 index, u32 block, u32 crc);
-/* Afterwards b->tree is complete. */
-MUST_CHECK int ckpt_builder_finish(struct ckpt_builder *b);
+/* bounds and base: the old tree; both NULL: none. height: the old tree's if there is one. */
+void ckpt_builder_init(struct ckpt_builder *b, u32 height, const struct ckpt_bounds *bounds,
+                       const struct ckpt_tree *base, int (*emit)(void *, const u8 *, u32 *), void *ctx);
+/* index: greater than the last, below 2^(9 * height). block 0 (crc 0): the page is zeros now. */
+MUST_CHECK enum ckpt_error ckpt_builder_set(struct ckpt_builder *b, u64 index, u32 block, u32 crc);
+/* Afterwards b->tree is complete. A tree without any page has root 0. */
+MUST_CHECK enum ckpt_error ckpt_builder_finish(struct ckpt_builder *b);
 
 // ---- the whole
 
@@ -313,8 +375,8 @@ struct ckpt_verifier {
     u8 run[CKPT_RUN_BLOCKS * CKPT_BLOCK_SIZE];
 };
 
-/* Check everything in the newest epoch, pages too. v: uninitialized working storage. */
-MUST_CHECK enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source);
+/* Check everything in an epoch (0: the newest), pages too. v: uninitialized working storage. */
+MUST_CHECK enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source, u64 epoch);
 
 /* Tell the epoch that *r was opened with, record by record, in lines for a person. The pages are not read. */
 MUST_CHECK enum ckpt_error ckpt_describe(struct ckpt_reader *r, void (*put)(void *arg, const char *bytes, size_t n),
