@@ -27,6 +27,7 @@ include mk/unit.mk
 include mk/hosttests.mk
 include mk/test.mk
 include mk/crash.mk
+include mk/model.mk
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile mk/*.mk

@@ -36,6 +36,11 @@ def count_host(log, status, _phase):
     return passed, int(status != 0), 0
 
 
+def count_model(log, status, _phase):
+    """spin searches each model, and each mutant of it."""
+    return len(re.findall(r"^model: .*: (?:\d+ states: all is well|found wrong as it should be)$", log, re.M)), int(status != 0), 0
+
+
 def count_junit(_log, status, phase):
     """pytest writes a file."""
     try:
@@ -65,6 +70,7 @@ PHASES = [
     make("lint", "lint"),
     make("unit", "unit", count=count_cmocka),
     make("host", "host-tests", count=count_host),
+    make("model", "model", count=count_model),
     pytest("guest-1cpu", "tests/guest", cpus=1, checked=True),
     pytest("guest-2cpu", "tests/guest", cpus=2),
     pytest("guest-4cpu", "tests/guest", cpus=4, checked=True),

@@ -10,12 +10,16 @@
 
 enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_TROUBLE = 2 };
 
-static const char usage_text[] = "usage: ckpt show IMAGE...     what is in an image\n"
-                                 "       ckpt verify IMAGE...   check everything in it, with all its pages\n"
-                                 "Exit status: 0 sound, 1 not an image or damaged, 2 can't be read or wrong usage.\n";
+static const char usage_text[] =
+    "usage: ckpt show [-e EPOCH] IMAGE...     what is in an image: its newest epoch, or that one\n"
+    "       ckpt log IMAGE...                 all its epochs, newest first, a line each\n"
+    "       ckpt mem [-e EPOCH] IMAGE...      its memory: regions, pages in the image, pages of zeros\n"
+    "       ckpt verify [-e EPOCH] IMAGE...   check everything in all its epochs, or that one, with all pages\n"
+    "Exit status: 0 sound, 1 not an image or damaged, 2 can't be read or wrong usage.\n";
 
 struct image {
     const char *path;
+    u64 epoch;  // that was asked for; 0: none
     int fd;
     int error;  // errno of the last failed read
     struct ckpt_source source;
@@ -60,7 +64,10 @@ static int complain(const struct image *image, enum ckpt_error error, u64 at)
         tool_error("%s: %s", image->path, strerror(image->error));
         return EXIT_TROUBLE;
     }
-    tool_error("%s: %s (at byte %ju)", image->path, ckpt_error_text(error), (uintmax_t)at);
+    if (error == CKPT_NO_EPOCH)
+        tool_error("%s: %s (ckpt log tells which are)", image->path, ckpt_error_text(error));
+    else
+        tool_error("%s: %s (at byte %ju)", image->path, ckpt_error_text(error), (uintmax_t)at);
     return EXIT_BAD;
 }
 
@@ -72,7 +79,7 @@ static void print(void *arg, const char *bytes, size_t n)
 static int show(struct image *image)
 {
     static struct ckpt_reader reader;
-    enum ckpt_error error = ckpt_open(&reader, &image->source);
+    enum ckpt_error error = ckpt_open(&reader, &image->source, image->epoch);
 
     printf("%s:\n", image->path);
     if (!error)
@@ -80,15 +87,60 @@ static int show(struct image *image)
     return error ? complain(image, error, reader.failed_at) : EXIT_GOOD;
 }
 
+static int show_log(struct image *image)
+{
+    static struct ckpt_reader reader;
+    enum ckpt_error error = ckpt_open(&reader, &image->source, 0);
+
+    printf("%s:\n", image->path);
+    if (!error)
+        error = ckpt_describe_log(&reader, print, stdout);
+    return error ? complain(image, error, reader.failed_at) : EXIT_GOOD;
+}
+
+static struct ckpt_verifier verifier;
+
+static int show_memory(struct image *image)
+{
+    printf("%s:\n", image->path);
+    enum ckpt_error error = ckpt_describe_memory(&verifier, &image->source, image->epoch, print, stdout);
+
+    return error ? complain(image, error, verifier.failed_at) : EXIT_GOOD;
+}
+
 static int verify(struct image *image)
 {
-    static struct ckpt_verifier v;
-    enum ckpt_error error = ckpt_verify(&v, &image->source);
+    enum ckpt_error error = ckpt_verify(&verifier, &image->source, image->epoch);
 
-    if (error)
-        return complain(image, error, v.failed_at);
-    printf("%s: sound: %ju pages, %ju nodes\n", image->path, (uintmax_t)v.pages, (uintmax_t)v.nodes);
-    return EXIT_GOOD;
+    while (!error) {
+        printf("%s: epoch %ju: sound: %ju pages, %ju nodes\n", image->path, (uintmax_t)verifier.reader.header.epoch,
+               (uintmax_t)verifier.pages, (uintmax_t)verifier.nodes);
+        if (image->epoch)
+            return EXIT_GOOD;
+        error = ckpt_verify_previous(&verifier);
+        if (error == CKPT_NO_EPOCH)
+            return EXIT_GOOD;
+    }
+    return complain(image, error, verifier.failed_at);
+}
+
+static const struct command {
+    const char *name;
+    int (*act)(struct image *);
+    bool takes_epoch;
+} commands[] = {
+    { "show", show, true },
+    { "log", show_log, false },
+    { "mem", show_memory, true },
+    { "verify", verify, true },
+};
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
 static int usage(void)
@@ -99,25 +151,27 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    int (*act)(struct image *) = NULL;
+    const struct command *command = argc > 1 ? find_command(argv[1]) : NULL;
+    struct image image = { 0 };
     int status = EXIT_GOOD;
 
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(usage_text, stdout);
         return EXIT_GOOD;
     }
-    if (argc >= 3 && strcmp(argv[1], "show") == 0)
-        act = show;
-    if (argc >= 3 && strcmp(argv[1], "verify") == 0)
-        act = verify;
-    if (!act)
+    if (!command)
         return usage();
-    for (int i = 2; i < argc; i++) {
-        struct image image;
+    optind = 2;
+    for (int letter; (letter = getopt(argc, argv, command->takes_epoch ? "e:" : "")) != -1;)
+        if (letter == '?' || !parse_number(optarg, &image.epoch) || image.epoch == 0)
+            return usage();
+    if (optind == argc)
+        return usage();
+    for (int i = optind; i < argc; i++) {
         int one = EXIT_TROUBLE;
 
         if (image_open(&image, argv[i])) {
-            one = act(&image);
+            one = command->act(&image);
             close(image.fd);
         }
         status = MAX(status, one);

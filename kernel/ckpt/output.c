@@ -1,38 +1,18 @@
-// Output: frames are gathered and written in large requests.
+// Output: frames are gathered while their blocks lie together.
 #include "output.h"
-#include <base/crc32c.h>
 #include <base/string.h>
-#include <fs/file.h>
-#include <fs/path.h>
-#include <mm/kmalloc.h>
-#include <proc/proc.h>
+#include <sched/thread.h>
 #include <uapi/errno.h>
 
 _Static_assert(PAGE_SIZE == CKPT_BLOCK_SIZE, "a page is a block");
 
-int output_create(struct output **out, u64 blocks)
+void output_init(struct output *o, struct inode *inode, u64 blocks, struct spare *spare, _Atomic bool *cancelled)
 {
-    struct output *o = kzalloc(sizeof(*o));
-    int err;
-
-    if (!o)
-        return -ENOMEM;
-    err = path_create_unnamed(&o->file);
-    if (err) {
-        kfree(o);
-        return err;
-    }
-    o->inode = file_inode(o->file);
-    o->blocks = CKPT_SLOTS;
-
-    // One piece of disk if there is one. `blocks` may be too high, so a full disk is not an error yet.
-    err = inode_preallocate(o->inode, (CKPT_SLOTS + blocks) * CKPT_BLOCK_SIZE);
-    if (err && err != -ENOSPC) {
-        output_destroy(o);
-        return err;
-    }
-    *out = o;
-    return 0;
+    memset(o, 0, offsetof(struct output, batch));
+    o->inode = inode;
+    o->blocks = blocks;
+    o->spare = spare;
+    o->cancelled = cancelled;
 }
 
 static void batch_release(struct output *o)
@@ -42,38 +22,70 @@ static void batch_release(struct output *o)
     o->count = 0;
 }
 
-void output_destroy(struct output *o)
+void output_release(struct output *o)
 {
     batch_release(o);
-    if (o->area)
-        frame_put(o->area);
-    file_put(o->file);
-    kfree(o);
 }
 
-// The batch ends where the file does.
-static int batch_write(struct output *o)
+int output_flush(struct output *o)
 {
     int err = 0;
 
     if (o->count)
-        err = inode_write_frames(o->inode, (o->blocks - o->count) * CKPT_BLOCK_SIZE, o->batch, o->count);
+        err = inode_write_frames(o->inode, (u64)o->first * CKPT_BLOCK_SIZE, o->batch, o->count);
+    o->written += o->count;
     batch_release(o);
-    if (!err && proc_killed(proc_self()))
+    if (!err && *o->cancelled)
         err = -EINTR;
     thread_breathe();
     return err;
 }
 
+// Spare blocks first, at least `least` together, then the file's end.
+static int claim(struct output *o, u32 least)
+{
+    u32 n = o->spare ? spare_take(o->spare, least, BATCH_FRAMES, &o->next) : 0;
+
+    if (n == 0) {
+        n = MAX(least, BATCH_FRAMES);
+        if (o->blocks + n > UINT32_MAX)
+            return -EFBIG;
+        o->next = (u32)o->blocks;
+        o->spare = NULL;  // from here on the file grows
+    }
+    o->left = n;
+    return 0;
+}
+
+static u32 take_block(struct output *o)
+{
+    u32 block = o->next++;
+
+    o->left--;
+    o->blocks = MAX(o->blocks, (u64)block + 1);
+    return block;
+}
+
 int output_frame(struct output *o, struct frame *frame, u32 *block)
 {
-    if (o->blocks == UINT32_MAX) {
+    int err = o->left ? 0 : claim(o, 1);
+
+    if (err) {
         frame_put(frame);
-        return -EFBIG;
+        return err;
     }
-    *block = (u32)o->blocks++;
+    *block = take_block(o);
+    if (o->count && (o->count == BATCH_FRAMES || *block != o->first + o->count)) {
+        err = output_flush(o);
+        if (err) {
+            frame_put(frame);
+            return err;
+        }
+    }
+    if (o->count == 0)
+        o->first = *block;
     o->batch[o->count++] = frame;
-    return o->count < BATCH_FRAMES ? 0 : batch_write(o);
+    return 0;
 }
 
 int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block)
@@ -86,74 +98,13 @@ int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block)
     return output_frame(o, frame, block);
 }
 
-static int area_frame_end(struct output *o)
+int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
 {
-    struct frame *frame = o->area;
     u32 block;
+    int err = o->left < count ? claim(o, count) : 0;
 
-    o->area = NULL;
-    o->filled = 0;
-    return output_frame(o, frame, &block);
-}
-
-int output_record(struct output *o, const u8 *bytes, size_t n)
-{
-    if (o->area_size == 0)
-        o->area_block = o->blocks;
-    o->area_size += n;
-    o->digest = crc32c(o->digest, bytes, n);
-    while (n > 0) {
-        size_t part = MIN(n, CKPT_BLOCK_SIZE - o->filled);
-        int err;
-
-        if (!o->area)
-            o->area = frame_alloc_zeroed();
-        if (!o->area)
-            return -ENOMEM;
-        memcpy((u8 *)frame_data(o->area) + o->filled, bytes, part);
-        o->filled += part;
-        bytes += part;
-        n -= part;
-        err = o->filled == CKPT_BLOCK_SIZE ? area_frame_end(o) : 0;
-        if (err)
-            return err;
-    }
-    return 0;
-}
-
-// Slot A gets the header; slot B stays empty.
-static int header_write(struct output *o, const struct ckpt_header *header)
-{
-    struct frame *slots[CKPT_SLOTS] = { frame_alloc_zeroed(), frame_alloc_zeroed() };
-    int err = -ENOMEM;
-
-    if (slots[0] && slots[1]) {
-        ckpt_header_encode(header, frame_data(slots[0]));
-        err = inode_write_frames(o->inode, 0, slots, CKPT_SLOTS);
-    }
-    for (u32 i = 0; i < CKPT_SLOTS; i++)
-        if (slots[i])
-            frame_put(slots[i]);
+    *first = o->next;
+    for (u32 i = 0; !err && i < count; i++)
+        err = output_frame(o, frame_get(frames[i]), &block);
     return err;
-}
-
-int output_finish(struct output *o, struct ckpt_header *header)
-{
-    int err = o->area ? area_frame_end(o) : 0;
-
-    if (!err)
-        err = batch_write(o);
-    if (err)
-        return err;
-    header->blocks = o->blocks;
-    header->records_block = o->area_block;
-    header->records_size = o->area_size;
-    header->digest = o->digest;
-    err = header_write(o, header);
-    return err ? err : inode_truncate(o->inode, o->blocks * CKPT_BLOCK_SIZE);
-}
-
-int output_publish(struct output *o, const char *path)
-{
-    return path_publish(proc_cwd(proc_self()), path, o->file);
 }

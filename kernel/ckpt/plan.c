@@ -7,67 +7,53 @@
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
 
-static int source_read(void *ctx, u64 offset, void *buf, size_t n)
+static int refuse(struct image *image, const char *what)
 {
-    struct image *image = ctx;
-    struct piece piece = { .data = buf, .size = (u32)n };
-    size_t done = 0;
-
-    image->read_error = inode_read(image->inode, offset, &piece, 1, &done);
-    if (!image->read_error && done < n)
-        image->read_error = -EBADMSG;
-    return image->read_error;
-}
-
-void image_init(struct image *image, struct inode *inode, const char *path)
-{
-    struct inode_identity id;
-
-    inode_identify(inode, &id);
-    image->inode = inode;
-    image->source = (struct ckpt_source){ .read = source_read, .ctx = image, .size = id.size };
-    image->read_error = 0;
-    ckpt_text(image->name, sizeof(image->name), path, strlen(path));
-}
-
-static int error_number(const struct image *image, enum ckpt_error error)
-{
-    switch (error) {
-    case CKPT_READ_FAILED:
-        return image->read_error;
-    case CKPT_NOT_IMAGE:
-    case CKPT_BAD_VERSION:
-    case CKPT_BAD_FEATURE:
-    case CKPT_BAD_MACHINE:
-    case CKPT_BAD_PAGE_SIZE:
-    case CKPT_UNKNOWN_RECORD:
-        return -ENOEXEC;
-    default:
-        return -EBADMSG;
-    }
-}
-
-int image_refuse(struct image *image, enum ckpt_error error, u64 at)
-{
-    int err = error_number(image, error);
-    const char *way_out = err == -EBADMSG ? "; use another copy" : "";
-
-    printk("restore: %s: %s (at byte %llu)%s\n", image->name, ckpt_error_text(error), (unsigned long long)at, way_out);
-    return err;
-}
-
-static int refuse_kind(struct image *image, const char *what)
-{
-    printk("restore: %s: %s, which this kernel can't restore\n", image->name, what);
+    printk("%s: %s, which this kernel can't restore\n", image->name, what);
     return -ENOEXEC;
 }
 
-static int note_epoch(struct image *image, const struct ckpt_epoch *e)
+// ---- arrays, whose length the EPOCH record tells
+
+static void *array(u32 count, size_t size)
 {
-    if (e->processes != 1 || e->spaces != 1)
-        return refuse_kind(image, "holds more than one process");
-    if (e->files > OPEN_MAX)
-        return refuse_kind(image, "holds more open files than a process may have");
+    return kzalloc(MAX(count, 1u) * size);
+}
+
+static int begin(struct image *image, struct plan *plan, const struct ckpt_epoch *e)
+{
+    if (e->processes > PROC_MAX)
+        return refuse(image, "holds more processes than can be");
+    if (e->spaces > e->processes || e->pipes > e->files || e->contents > e->files)
+        return refuse(image, "holds things that belong to nobody");
+    if (e->files > e->processes * OPEN_MAX)
+        return refuse(image, "holds more open files than can be");
+    plan->epoch = *e;
+    plan->contents = array(e->contents, sizeof(*plan->contents));
+    plan->pipes = array(e->pipes, sizeof(*plan->pipes));
+    plan->files = array(e->files, sizeof(*plan->files));
+    plan->spaces = array(e->spaces, sizeof(*plan->spaces));
+    plan->processes = array(e->processes, sizeof(*plan->processes));
+    return plan->contents && plan->pipes && plan->files && plan->spaces && plan->processes ? 0 : -ENOMEM;
+}
+
+// Text of an image, printable.
+static char *text_of(const char *text, u32 length)
+{
+    char *copy = kmalloc(length + 1);
+
+    return copy ? ckpt_text(copy, length + 1, text, length) : NULL;
+}
+
+static int note_pipe(struct plan *plan, const struct ckpt_pipe *p)
+{
+    struct x_pipe *pipe = kzalloc(sizeof(*pipe));
+
+    if (!pipe)
+        return -ENOMEM;
+    pipe->size = p->size;
+    memcpy(pipe->bytes, p->bytes, p->size);
+    plan->pipes[plan->pipe_count++] = pipe;
     return 0;
 }
 
@@ -85,13 +71,14 @@ static u32 file_kind_decode(u32 kind)
 
 static int note_file(struct plan *plan, const struct ckpt_file *f)
 {
-    struct plan_file *file = &plan->files[plan->file_count];
+    struct plan_file *file = kzalloc(sizeof(*file));
 
-    file->path = kmalloc(f->path_length + 1);
-    if (!file->path)
+    if (!file)
         return -ENOMEM;
-    plan->file_count++;
-    ckpt_text(file->path, f->path_length + 1, f->path, f->path_length);
+    plan->files[plan->file_count++] = file;
+    file->path = text_of(f->path, f->path_length);
+    file->pipe = (u32)f->pipe;
+    file->content = (u32)f->content;
     file->state = (struct x_file){
         .kind = file_kind_decode(f->kind),
         .flags = f->flags,
@@ -106,77 +93,117 @@ static int note_file(struct plan *plan, const struct ckpt_file *f)
             .major = f->major,
             .minor = f->minor,
         },
-        .pipe_id = f->pipe,
     };
-    return 0;
+    return file->path ? 0 : -ENOMEM;
 }
 
-static void note_space(struct plan *plan, const struct ckpt_space *s)
+static int note_space(struct plan *plan, const struct ckpt_space *s)
 {
-    plan->heap_start = s->heap_start;
-    plan->heap_end = s->heap_end;
-    plan->heap_limit = s->heap_limit;
-    plan->region_count = s->regions;
+    struct plan_space *space = &plan->spaces[plan->space_count++];
+
+    space->heap_start = s->heap_start;
+    space->heap_end = s->heap_end;
+    space->heap_limit = s->heap_limit;
+    space->regions = array(s->regions, sizeof(*space->regions));
+    if (!space->regions)
+        return -ENOMEM;
+    space->region_count = s->regions;
     for (u32 i = 0; i < s->regions; i++)
-        ckpt_space_region(s, i, &plan->regions[i]);
+        ckpt_space_region(s, i, &space->regions[i]);
+    return 0;
 }
 
-static int note_process(struct image *image, struct plan *plan, const struct ckpt_process *p)
+static int note_process(struct plan *plan, const struct ckpt_process *p)
 {
-    if (p->state != CKPT_ALIVE)
-        return refuse_kind(image, "holds a process that has ended");
-    plan->proc.pid = p->pid;
-    plan->proc.ppid = p->ppid;
-    plan->proc.pgid = p->pgid;
-    plan->proc.uptime = p->uptime_ns;
-    ckpt_text(plan->proc.name, sizeof(plan->proc.name), p->name, strlen(p->name));
+    struct plan_process *proc = kzalloc(sizeof(*proc));
+
+    if (!proc)
+        return -ENOMEM;
+    plan->processes[plan->process_count++] = proc;
+    proc->parent = (int)p->parent - 1;
+    proc->space = (u32)p->space;
+    proc->state.pid = p->pid;
+    proc->state.ppid = p->ppid;
+    proc->state.pgid = p->pgid;
+    proc->state.ended = p->state == CKPT_ENDED;
+    proc->state.status = p->status;
+    proc->state.uptime = p->uptime_ns;
+    ckpt_text(proc->state.name, sizeof(proc->state.name), p->name, strlen(p->name));
     return 0;
+}
+
+static struct plan_process *last_process(struct plan *plan)
+{
+    return plan->processes[plan->process_count - 1];
+}
+
+static void note_restart(struct plan *plan, const struct ckpt_restart *r)
+{
+    last_process(plan)->state.restart = (struct restart){ .call = r->call, .done = r->done, .deadline = r->left_ns };
+}
+
+static int note_cwd(struct plan *plan, const struct ckpt_cwd *c)
+{
+    struct plan_process *proc = last_process(plan);
+
+    proc->cwd_ino = c->ino;
+    proc->cwd_generation = c->generation;
+    proc->cwd_text = text_of(c->path, c->path_length);
+    return proc->cwd_text ? 0 : -ENOMEM;
 }
 
 static int note_descriptors(struct image *image, struct plan *plan, const struct ckpt_descriptors *d)
 {
+    struct plan_process *proc = last_process(plan);
     struct ckpt_descriptor one;
 
     for (u32 i = 0; i < d->count; i++) {
         ckpt_descriptor(d, i, &one);
         if (one.fd >= OPEN_MAX)
-            return refuse_kind(image, "uses a descriptor beyond the last one");
-        plan->fd_file[one.fd] = (u32)one.file;
+            return refuse(image, "uses a descriptor beyond the last one");
+        struct plan_file *file = plan->files[one.file - 1];
+        proc->fd_file[one.fd] = (u32)one.file;
+        if (file->refs++ == 0) {
+            file->pid = proc->state.pid;
+            file->fd = (int)one.fd;
+        }
     }
     return 0;
 }
 
-static int note(struct image *image, struct plan *plan, const struct ckpt_item *item)
+static int note(struct image *image, struct plan *plan, const struct ckpt_item *item, u32 last)
 {
     switch (item->type) {
     case CKPT_EPOCH:
-        return note_epoch(image, &item->epoch);
+        return begin(image, plan, &item->epoch);
+    case CKPT_CONTENT:
+        plan->contents[plan->content_count++].size = item->content.size;
+        return 0;
+    case CKPT_PIPE:
+        return note_pipe(plan, &item->pipe);
     case CKPT_FILE:
         return note_file(plan, &item->file);
     case CKPT_SPACE:
-        note_space(plan, &item->space);
-        return 0;
+        return note_space(plan, &item->space);
     case CKPT_TREE:
-        plan->tree = item->tree;
+        if (last == CKPT_CONTENT)
+            plan->contents[item->object - 1].tree = item->tree;
+        else
+            plan->spaces[item->object - 1].tree = item->tree;
         return 0;
     case CKPT_PROCESS:
-        return note_process(image, plan, &item->process);
+        return note_process(plan, &item->process);
     case CKPT_REGISTERS:
-        machine_decode(item->state.bytes, &plan->proc.regs);
+        machine_decode(item->state.bytes, &last_process(plan)->state.regs);
         return 0;
     case CKPT_FPU:
-        memcpy(plan->proc.fpu, item->state.bytes, sizeof(plan->proc.fpu));
+        memcpy(last_process(plan)->state.fpu, item->state.bytes, UREGS_FPU_SIZE);
         return 0;
     case CKPT_RESTART:
-        plan->proc.restart.call = item->restart.call;
-        plan->proc.restart.done = item->restart.done;
-        plan->proc.restart.deadline = item->restart.left_ns;
+        note_restart(plan, &item->restart);
         return 0;
     case CKPT_CWD:
-        plan->cwd_ino = item->cwd.ino;
-        plan->cwd_generation = item->cwd.generation;
-        ckpt_text(plan->cwd_text, sizeof(plan->cwd_text), item->cwd.path, item->cwd.path_length);
-        return 0;
+        return note_cwd(plan, &item->cwd);
     case CKPT_DESCRIPTORS:
         return note_descriptors(image, plan, &item->descriptors);
     default:
@@ -186,38 +213,91 @@ static int note(struct image *image, struct plan *plan, const struct ckpt_item *
 
 static int read_records(struct image *image, struct plan *plan)
 {
-    struct ckpt_item item = { .type = CKPT_EPOCH };
+    struct ckpt_item item = { .type = CKPT_END };
+    u32 last;
 
-    while (item.type != CKPT_END) {
+    do {
+        last = item.type;
         enum ckpt_error error = ckpt_next(&image->reader, &item);
-        int err = error ? image_refuse(image, error, image->reader.failed_at) : note(image, plan, &item);
-
+        int err = error ? image_refuse(image, error, image->reader.failed_at) : note(image, plan, &item, last);
         if (err)
             return err;
-    }
+    } while (item.type != CKPT_END);
     return 0;
 }
 
-static int open_newest(struct image *image)
+// ---- what holds among the records
+
+static bool pid_is_taken(const struct plan *plan, u32 i)
 {
-    enum ckpt_error error = ckpt_open(&image->reader, &image->source);
+    for (u32 k = 0; k < i; k++)
+        if (plan->processes[k]->state.pid == plan->processes[i]->state.pid)
+            return true;
+    return false;
+}
+
+// One tree whose root is the first process; who has ended has no children any more.
+static int check_process(struct image *image, struct plan *plan, u32 i)
+{
+    struct plan_process *p = plan->processes[i];
+
+    if (pid_is_taken(plan, i))
+        return refuse(image, "holds two processes with one number");
+    if ((i == 0) != (p->parent < 0))
+        return refuse(image, "holds more than one family");
+    if (i == 0)
+        return p->state.ended ? refuse(image, "holds a process that has ended") : 0;
+    struct plan_process *parent = plan->processes[p->parent];
+    if (parent->state.ended)
+        return refuse(image, "holds a child of a process that has ended");
+    p->state.ppid = parent->state.pid;
+    return 0;
+}
+
+// A space becomes one process's own.
+static int check_spaces(struct image *image, const struct plan *plan)
+{
+    u32 next = 1;
+
+    for (u32 i = 0; i < plan->process_count; i++)
+        if (plan->processes[i]->space && plan->processes[i]->space != next++)
+            return refuse(image, "holds memory that several processes have");
+    return next == plan->space_count + 1 ? 0 : refuse(image, "holds memory that belongs to nobody");
+}
+
+static int check(struct image *image, struct plan *plan)
+{
+    int err = 0;
+
+    for (u32 i = 0; !err && i < plan->process_count; i++)
+        err = check_process(image, plan, i);
+    return err ? err : check_spaces(image, plan);
+}
+
+static int open_epoch(struct image *image, u64 number, struct plan *plan)
+{
+    enum ckpt_error error = ckpt_open(&image->reader, &image->source, number);
 
     if (!error && image->reader.header.machine != machine_id)
         error = CKPT_BAD_MACHINE;
-    return error ? image_refuse(image, error, image->reader.failed_at) : 0;
+    if (error)
+        return image_refuse(image, error, image->reader.failed_at);
+    ckpt_bounds(&plan->bounds, &image->reader);
+    plan->digest = image->reader.header.digest;
+    return 0;
 }
 
-int plan_read(struct image *image, struct plan **out)
+int plan_read(struct image *image, u64 epoch, struct plan **out)
 {
-    struct plan *plan;
-    int err = open_newest(image);
+    struct plan *plan = kzalloc(sizeof(*plan));
 
-    if (err)
-        return err;
-    plan = kzalloc(sizeof(*plan));
     if (!plan)
         return -ENOMEM;
-    err = read_records(image, plan);
+    int err = open_epoch(image, epoch, plan);
+    if (!err)
+        err = read_records(image, plan);
+    if (!err)
+        err = check(image, plan);
     if (err) {
         plan_destroy(plan);
         return err;
@@ -228,7 +308,22 @@ int plan_read(struct image *image, struct plan **out)
 
 void plan_destroy(struct plan *plan)
 {
-    for (u32 i = 0; i < plan->file_count; i++)
-        kfree(plan->files[i].path);
+    for (u32 i = 0; i < plan->pipe_count; i++)
+        kfree(plan->pipes[i]);
+    for (u32 i = 0; i < plan->file_count; i++) {
+        kfree(plan->files[i]->path);
+        kfree(plan->files[i]);
+    }
+    for (u32 i = 0; i < plan->space_count; i++)
+        kfree(plan->spaces[i].regions);
+    for (u32 i = 0; i < plan->process_count; i++) {
+        kfree(plan->processes[i]->cwd_text);
+        kfree(plan->processes[i]);
+    }
+    kfree(plan->contents);
+    kfree(plan->pipes);
+    kfree(plan->files);
+    kfree(plan->spaces);
+    kfree(plan->processes);
     kfree(plan);
 }

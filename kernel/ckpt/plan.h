@@ -1,47 +1,55 @@
 // Plan: what an image says, decoded and checked, before anything is done.
 #pragma once
 
-#include <ckptfmt/ckptfmt.h>
+#include "image.h"
 #include <fs/file.h>
 #include <proc/freezer.h>
 
-#define IMAGE_NAME_SIZE 64
+struct plan_space {
+    u64 heap_start, heap_end, heap_limit;
+    u32 region_count;
+    struct ckpt_region *regions;
+    struct ckpt_tree tree;
+};
 
-// An image being read.
-struct image {
-    struct inode *inode;         // borrowed
-    char name[IMAGE_NAME_SIZE];  // for messages
-    struct ckpt_source source;
-    int read_error;  // why the last read failed
-    struct ckpt_reader reader;
+struct plan_content {
+    u64 size;
+    struct ckpt_tree tree;
 };
 
 struct plan_file {
     struct x_file state;
-    char *path;  // for messages: printable
+    char *path;    // printable
+    u32 pipe;      // ordinal; 0: it isn't one
+    u32 content;   // ordinal; 0: none
+    u32 refs;      // descriptors that name it
+    int pid, fd;   // one of them, for messages
+};
+
+struct plan_process {
+    struct x_proc state;
+    int parent;              // its place; -1: the first one
+    u32 space;               // ordinal; 0: it has ended
+    u32 fd_file[OPEN_MAX];   // 1 + the place in files; 0: closed
+    u64 cwd_ino, cwd_generation;
+    char *cwd_text;  // printable
 };
 
 struct plan {
-    struct x_proc proc;
-    u64 heap_start, heap_end, heap_limit;
-    u32 region_count;
-    struct ckpt_region regions[CKPT_REGIONS_MAX];
-    struct ckpt_tree tree;
-    u32 file_count;
-    struct plan_file files[OPEN_MAX];
-    u32 fd_file[OPEN_MAX];  // 1 + the place in files; 0: closed
-    u64 cwd_ino, cwd_generation;
-    char cwd_text[PATH_LEN];  // printable
+    struct ckpt_epoch epoch;
+    u32 digest;
+    struct ckpt_bounds bounds;
+    u32 content_count, pipe_count, file_count, space_count, process_count;  // so far
+    struct plan_content *contents;
+    struct x_pipe **pipes;
+    struct plan_file **files;
+    struct plan_space *spaces;
+    struct plan_process **processes;
 };
 
-void image_init(struct image *image, struct inode *inode, const char *path);
-
-/* Say what is wrong with the image and where; returns the error for the program. */
-MUST_CHECK int image_refuse(struct image *image, enum ckpt_error error, u64 at);
-
 /*
- * Read and check all records; says what's wrong. Memory: bounded by the limits of one process, whatever the image says.
- * -ENOEXEC, -EBADMSG, -ENOMEM, -EIO.
+ * Read and check all records of an epoch (0: the newest); says what's wrong. Memory: by what the records hold, within
+ * the limits of this kernel. -ENOEXEC, -EBADMSG, -ENOMEM, -EIO.
  */
-MUST_CHECK int plan_read(struct image *image, struct plan **out);
+MUST_CHECK int plan_read(struct image *image, u64 epoch, struct plan **out);
 void plan_destroy(struct plan *plan);

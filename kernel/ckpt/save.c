@@ -1,336 +1,309 @@
-// Save: from a snapshot to an image that is durable under its name.
+// Save: a checkpoint from the call to its end.
 //
-// The process has long been running again. First come its pages, in ascending order, with the nodes of their tree among
-// them; then the records, which say where the tree is; then the header, which says where the records are. The file has
-// no name before all of that is there.
+// The caller freezes, collects and thaws. A thread of the kernel's own writes; the caller waits for it, in a sleep that
+// a freeze can end: so who saves another can be saved himself meanwhile. A checkpoint has a number, and its figures
+// stay for a while when it has ended.
 #include "collect.h"
-#include "machine.h"
-#include "output.h"
-#include <base/byteorder.h>
-#include <base/crc32c.h>
+#include "epoch.h"
 #include <base/string.h>
 #include <ckpt/ckpt.h>
 #include <kern/time.h>
 #include <mm/kmalloc.h>
+#include <proc/proc.h>
+#include <sched/wait.h>
 #include <uapi/errno.h>
 
-#define TREE_HEIGHT  3   // pages below 2^27: more than any 32-bit machine has
-#define RECORD_SLACK 32  // blocks, enough for most record areas
-
-_Static_assert((u64)USER_END / PAGE_SIZE <= 1ull << (TREE_HEIGHT * CKPT_FANOUT_BITS), "the tree reaches all pages");
+#define REMEMBERED 64
 
 struct save {
+    struct list link;
+    u32 refs;  // the thread's and the waiters'
+    struct ckpt_figures figures;
+    struct wait_queue ended;
+
+    // The rest is the caller's until the thread runs, and then the thread's.
+    struct ckpt_save_args args;
+    _Atomic bool cancelled;
+    _Atomic u32 looked_at;  // pages
+    u64 start_ns;
+    struct store *store;
     struct snapshot *snap;
-    struct output *out;
-    struct ckpt_builder builder;
-    struct ckpt_region regions[REGIONS_MAX];
-    struct x_region exported[REGIONS_MAX];
-    u64 pipes[OPEN_MAX];  // pipe i + 1 of the image is the kernel's pipes[i]
-    u32 pipe_count;
-    u8 record[CKPT_RECORD_MAX];
+    struct epoch *epoch;
+    void *stack;
+    struct thread thread;
 };
 
-static int emit_node(void *ctx, const u8 *node, u32 *block)
-{
-    struct save *s = ctx;
+// Guards the list of those being written, the figures of the last ones that have ended, and of each save what stands
+// before its `args`.
+static struct spinlock lock = SPINLOCK_INIT("checkpoints", RANK_WAIT);
+static struct list saves = { &saves, &saves };
+static struct ckpt_figures remembered[REMEMBERED] GUARDED_BY(lock);
+static u32 ended_count GUARDED_BY(lock);
+static u64 last_id GUARDED_BY(lock);
 
-    return output_block(s->out, node, block);
+static void save_put(struct save *s)
+{
+    spin_lock(&lock);
+    bool last = --s->refs == 0;
+    spin_unlock(&lock);
+    if (last)
+        kfree(s);
 }
 
-// The frame of a page that a backing would supply only now; the clone keeps it. NULL: the process has no right to see
-// it, ever.
-static int fetch(struct vmspace *space, uaddr_t va, struct frame **out)
+static struct save *find(u64 id)
 {
-    int err = vmspace_pin(space, va, FAULT_READS, out);
+    struct save *s, *found = NULL;
 
-    if (err)
-        return err == -EFAULT ? 0 : err;
-    frame_put(*out);
+    spin_lock(&lock);
+    list_for_each(s, &saves, link) {
+        if (s->figures.id != id)
+            continue;
+        s->refs++;
+        found = s;
+        break;
+    }
+    spin_unlock(&lock);
+    return found;
+}
+
+// One that has ended, not too long ago.
+static bool recall(u64 id, struct ckpt_figures *figures)
+{
+    bool found = false;
+
+    spin_lock(&lock);
+    for (u32 i = 0; i < REMEMBERED && !found; i++) {
+        found = id && remembered[i].id == id;
+        if (found)
+            *figures = remembered[i];
+    }
+    spin_unlock(&lock);
+    return found;
+}
+
+static void end(struct save *s, int err)
+{
+    spin_lock(&lock);
+    s->figures.total_ns = time_ns() - s->start_ns;
+    s->figures.error = -err;
+    s->figures.ended = true;
+    remembered[ended_count++ % REMEMBERED] = s->figures;
+    list_remove(&s->link);
+    wake_all(&s->ended);
+    spin_unlock(&lock);
+}
+
+// What the epoch has come to.
+static void note_epoch(struct save *s)
+{
+    const struct epoch *x = s->epoch;
+
+    spin_lock(&lock);
+    s->figures.epoch = x->e.epoch;
+    s->figures.parent = x->e.parent;
+    s->figures.pages_written = x->e.pages_written;
+    s->figures.bytes_written = s->store->output.written * CKPT_BLOCK_SIZE;
+    s->figures.pages = 0;
+    for (u32 i = 0; i < s->snap->member_count; i++)
+        s->figures.pages += x->trees[i].pages;
+    s->figures.looked_at = s->looked_at;
+    spin_unlock(&lock);
+}
+
+static void note_pause(struct save *s)
+{
+    spin_lock(&lock);
+    s->figures.freeze_ns = s->snap->frozen_ns - s->snap->start_ns;
+    s->figures.pause_ns = s->snap->pause_ns;
+    spin_unlock(&lock);
+}
+
+static bool thaws_late(const struct save *s)
+{
+    return s->args.flags & (CKPT_SAVE_KILL | CKPT_SAVE_STOP);
+}
+
+// Those who were to end or to stop have stood still until now.
+static void release_family(struct save *s, int err)
+{
+    if (!s->snap->family)
+        return;
+    if (!err && s->args.flags & CKPT_SAVE_KILL)
+        family_kill(s->snap->family);
+    collect_thaw(s->snap, !err && s->args.flags & CKPT_SAVE_STOP);
+    note_pause(s);
+}
+
+static void release(struct save *s)
+{
+    if (s->epoch)
+        epoch_destroy(s->epoch);
+    if (s->snap)
+        collect_release(s->snap);
+    if (s->store)
+        store_close(s->store);
+    s->epoch = NULL;
+    s->snap = NULL;
+    s->store = NULL;
+}
+
+static void run(void *arg)
+{
+    struct save *s = arg;
+    int err = epoch_write(s->epoch);
+
+    note_epoch(s);
+    release_family(s, err);
+    release(s);
+    end(s, err);
+    thread_exit();
+}
+
+static void run_ended(struct thread *t)
+{
+    struct save *s = container_of(t, struct save, thread);
+
+    kfree(s->stack);
+    save_put(s);
+}
+
+static int create(const struct ckpt_save_args *args, struct save **out)
+{
+    struct save *s = kzalloc(sizeof(*s));
+    void *stack = kmalloc(KERNEL_STACK_SIZE);
+
+    if (!s || !stack) {
+        kfree(stack);
+        kfree(s);
+        return -ENOMEM;
+    }
+    s->refs = 1;
+    s->args = *args;
+    s->start_ns = time_ns();
+    s->stack = stack;
+    wait_queue_init(&s->ended);
+    *out = s;
     return 0;
 }
 
-static int save_page(struct save *s, uaddr_t va, struct frame *frame)
+// Everything that is done in the calling process.
+static int take(struct save *s, const char *path)
 {
-    u32 crc, block;
-    int err;
+    int err = store_open(proc_cwd(proc_self()), path, &s->store);
 
-    if (memory_is_zero(frame_data(frame), PAGE_SIZE))
-        return 0;
-    crc = crc32c(0, frame_data(frame), PAGE_SIZE);
-    err = output_frame(s->out, frame_get(frame), &block);
-    return err ? err : ckpt_builder_add(&s->builder, va / PAGE_SIZE, block, crc);
-}
-
-static int save_pages(struct save *s)
-{
-    struct vmspace *space = s->snap->space;
-    struct frame *frame;
-    int err = 0;
-
-    ckpt_builder_init(&s->builder, TREE_HEIGHT, emit_node, s);
-    for (uaddr_t va = 0; !err && vmspace_next_page(space, &va, &frame); va += PAGE_SIZE) {
-        if (!frame)
-            err = fetch(space, va, &frame);
-        if (!err && frame)
-            err = save_page(s, va, frame);
-    }
-    return err ? err : ckpt_builder_finish(&s->builder);
-}
-
-static int put(struct save *s, size_t size)
-{
-    return output_record(s->out, s->record, size);
-}
-
-static int put_epoch(struct save *s, const struct ckpt_header *h)
-{
-    struct ckpt_epoch e = {
-        .epoch = h->epoch,
-        .parent = h->parent,
-        .wall_ns = h->wall_ns,
-        .uptime_ns = s->snap->taken_ns,
-        .pause_ns = s->snap->pause_ns,
-        .pages_written = s->builder.tree.pages,
-        .blocks_written = s->builder.tree.pages + s->builder.tree.nodes,
-        .files = s->snap->file_count,
-        .spaces = 1,
-        .processes = 1,
-    };
-
-    return put(s, ckpt_put_epoch(s->record, &e));
-}
-
-// The kernel's ids of pipes are its own matter: the image numbers them as they come.
-static u64 pipe_ordinal(struct save *s, u64 id)
-{
-    u32 i = 0;
-
-    if (!id)
-        return 0;
-    while (i < s->pipe_count && s->pipes[i] != id)
-        i++;
-    if (i == s->pipe_count)
-        s->pipes[s->pipe_count++] = id;
-    return i + 1;
-}
-
-static u32 file_kind_encode(u32 kind)
-{
-    static const u32 kinds[] = {
-        [FILE_INODE] = CKPT_FILE_INODE,
-        [FILE_DEVICE] = CKPT_FILE_DEVICE,
-        [FILE_PIPE_READ] = CKPT_FILE_PIPE_READ,
-        [FILE_PIPE_WRITE] = CKPT_FILE_PIPE_WRITE,
-    };
-
-    return kinds[kind];
-}
-
-static int put_file(struct save *s, u32 i)
-{
-    const struct x_file *x = &s->snap->states[i];
-    const char *path = file_name(s->snap->files[i]);
-    struct ckpt_file f = {
-        .kind = file_kind_encode(x->kind),
-        .flags = x->flags & CKPT_FILE_FLAGS,
-        .offset = x->offset,
-        .ino = x->inode.ino,
-        .generation = x->inode.generation,
-        .size = x->inode.size,
-        .changes = x->inode.changes,
-        .type = x->inode.type,
-        .nlink = x->inode.nlink,
-        .major = x->inode.major,
-        .minor = x->inode.minor,
-        .pipe = pipe_ordinal(s, x->pipe_id),
-        .path = path,
-        .path_length = (u32)strnlen(path, CKPT_PATH_MAX),
-    };
-
-    return put(s, ckpt_put_file(s->record, i + 1, &f));
-}
-
-static void region_encode(const struct x_region *x, struct ckpt_region *out)
-{
-    static const u32 kinds[] = {
-        [REGION_DATA] = CKPT_REGION_DATA,
-        [REGION_HEAP] = CKPT_REGION_HEAP,
-        [REGION_STACK] = CKPT_REGION_STACK,
-    };
-    bool promised = (x->prot & PROT_WRITE) && x->kind != REGION_STACK;
-
-    *out = (struct ckpt_region){
-        .start = x->start,
-        .end = x->end,
-        .prot = x->prot,
-        .kind = kinds[x->kind],
-        .flags = promised ? CKPT_REGION_PROMISED : 0,
-    };
-}
-
-static int put_space(struct save *s)
-{
-    struct ckpt_space space = { .regions = vmspace_export(s->snap->space, s->exported, REGIONS_MAX) };
-    int err;
-
-    vmspace_heap_export(s->snap->space, &space.heap_start, &space.heap_end, &space.heap_limit);
-    for (u32 i = 0; i < space.regions; i++)
-        region_encode(&s->exported[i], &s->regions[i]);
-    err = put(s, ckpt_put_space(s->record, 1, &space, s->regions));
-    return err ? err : put(s, ckpt_put_tree(s->record, 1, &s->builder.tree));
-}
-
-static int put_registers(struct save *s)
-{
-    u8 bytes[REGISTERS_MAX];
-    struct ckpt_state regs = { machine_id, ckpt_machine(machine_id)->registers_size, bytes };
-    struct ckpt_state fpu = { machine_id, UREGS_FPU_SIZE, s->snap->proc.fpu };
-    int err;
-
-    machine_encode(&s->snap->proc.regs, bytes);
-    err = put(s, ckpt_put_state(s->record, CKPT_REGISTERS, 1, &regs));
-    return err ? err : put(s, ckpt_put_state(s->record, CKPT_FPU, 1, &fpu));
-}
-
-static int put_restart(struct save *s)
-{
-    const struct restart *x = &s->snap->proc.restart;
-    struct ckpt_restart r = { .call = x->call, .done = x->done, .left_ns = x->deadline };
-
-    return put(s, ckpt_put_restart(s->record, 1, &r));
-}
-
-static int put_cwd(struct save *s)
-{
-    struct inode_identity id;
-    struct ckpt_cwd c = { .path = s->snap->cwd_text, .path_length = (u32)strnlen(s->snap->cwd_text, CKPT_PATH_MAX) };
-
-    inode_identify(s->snap->cwd, &id);
-    c.ino = id.ino;
-    c.generation = id.generation;
-    return put(s, ckpt_put_cwd(s->record, 1, &c));
-}
-
-static int put_descriptors(struct save *s)
-{
-    struct ckpt_descriptor list[OPEN_MAX];
-    u32 count = 0;
-
-    for (u32 fd = 0; fd < OPEN_MAX; fd++)
-        if (s->snap->fd_file[fd])
-            list[count++] = (struct ckpt_descriptor){ .fd = fd, .file = s->snap->fd_file[fd] };
-    return put(s, ckpt_put_descriptors(s->record, 1, count, list));
-}
-
-static int put_process(struct save *s)
-{
-    const struct x_proc *x = &s->snap->proc;
-    struct ckpt_process p = {
-        .pid = x->pid,
-        .ppid = x->ppid,
-        .pgid = x->pgid,
-        .state = CKPT_ALIVE,
-        .space = 1,
-        .uptime_ns = x->uptime,
-    };
-    int err;
-
-    text_copy(p.name, x->name, sizeof(p.name));
-    err = put(s, ckpt_put_process(s->record, 1, &p));
     if (!err)
-        err = put_registers(s);
+        err = epoch_create(s->store, &s->looked_at, &s->cancelled, &s->epoch);
     if (!err)
-        err = put_restart(s);
+        err = collect(&s->args, s->store, &s->snap);
     if (!err)
-        err = put_cwd(s);
-    return err ? err : put_descriptors(s);
-}
-
-static int save_records(struct save *s, struct ckpt_header *h)
-{
-    int err = put_epoch(s, h);
-
-    for (u32 i = 0; !err && i < s->snap->file_count; i++)
-        err = put_file(s, i);
-    if (!err)
-        err = put_space(s);
-    return err ? err : put_process(s);
-}
-
-// A name for a new history: no two are alike on one machine, and hardly on several.
-static void identity_make(struct ckpt_header *h)
-{
-    static _Atomic u32 count;
-
-    put_le64(h->identity, h->wall_ns);
-    put_le32(h->identity + 8, ++count);
-    put_le32(h->identity + 12, (u32)time_ns());
-}
-
-// What xv6's imginfo shows of the process.
-static void header_introduce(struct ckpt_header *h, struct snapshot *snap)
-{
-    u64 size, resident;
-    u32 regions;
-
-    vmspace_figures(snap->space, &regions, &size, &resident);
-    h->pid = snap->proc.pid;
-    h->memory = (u32)MIN(resident, UINT32_MAX);
-    text_copy(h->name, snap->proc.name, sizeof(h->name));
-}
-
-static int save_image(struct save *s)
-{
-    struct ckpt_header h = { .machine = machine_id, .epoch = 1, .wall_ns = s->snap->wall_ns };
-    int err;
-
-    identity_make(&h);
-    err = save_pages(s);
+        err = epoch_begin(s->epoch, s->snap, &s->args);
     if (err)
         return err;
-    header_introduce(&h, s->snap);
-    err = save_records(s, &h);
-    return err ? err : output_finish(s->out, &h);
+    if (!thaws_late(s))
+        collect_thaw(s->snap, false);
+    note_pause(s);
+    return 0;
 }
 
-// How many blocks the image will have, roughly and rather more.
-static u64 estimate(struct vmspace *space)
+// Numbers are unlike those of an earlier life of the machine: a call that was saved in the middle may ask for one.
+static void enlist(struct save *s)
 {
-    u64 size, resident, pages;
-    u32 regions;
+    u64 now = time_wall_ns();
 
-    vmspace_figures(space, &regions, &size, &resident);
-    pages = resident / PAGE_SIZE;
-    return pages + pages / CKPT_FANOUT + 2 * regions + TREE_HEIGHT + RECORD_SLACK;
+    spin_lock(&lock);
+    last_id = MAX(last_id + 1, now);
+    s->figures.id = last_id;
+    s->figures.processes = s->snap->member_count;
+    s->figures.pages_due = s->epoch->pages_due;
+    list_push(&saves, &s->link);
+    s->refs++;
+    spin_unlock(&lock);
 }
 
-static int save_snapshot(struct snapshot *snap, const char *path)
+static int begin(const struct ckpt_save_args *args, const char *path, struct save **out)
 {
-    struct save *s = kzalloc(sizeof(*s));
-    int err;
+    struct save *s;
+    int err = create(args, &s);
 
-    if (!s)
-        return -ENOMEM;
-    s->snap = snap;
-    err = output_create(&s->out, estimate(snap->space));
-    if (!err) {
-        err = save_image(s);
-        if (!err)
-            err = output_publish(s->out, path);
-        output_destroy(s->out);
+    if (err)
+        return err;
+    err = take(s, path);
+    if (err) {
+        release(s);
+        kfree(s->stack);
+        save_put(s);
+        return err;
     }
-    kfree(s);
+    enlist(s);
+    thread_init(&s->thread, "checkpoint", s->stack, run, s);
+    s->thread.on_dead = run_ended;
+    thread_start(&s->thread);
+    *out = s;
+    return 0;
+}
+
+static int await(struct save *s, u64 deadline)
+{
+    int err = 0;
+
+    spin_lock(&lock);
+    while (!s->figures.ended && !err)
+        err = wait_on(&s->ended, &lock, WAIT_INTERRUPTIBLE, deadline, "checkpoint");
+    spin_unlock(&lock);
     return err;
 }
 
-int ckpt_save(int pid, const char *path)
+static void tell(struct save *s, struct ckpt_figures *figures)
 {
-    struct snapshot *snap;
-    int err = collect(pid, &snap);
+    spin_lock(&lock);
+    *figures = s->figures;
+    spin_unlock(&lock);
+    figures->looked_at = s->looked_at;
+}
 
+static int check(const struct ckpt_save_args *args)
+{
+    bool both = (args->flags & CKPT_SAVE_KILL) && (args->flags & CKPT_SAVE_STOP);
+
+    return args->pid <= 0 || args->flags & ~CKPT_SAVE_FLAGS || both || args->unused ? -EINVAL : 0;
+}
+
+// Wait as it was asked for, and tell.
+static int follow(struct save *s, bool waits, struct ckpt_figures *figures)
+{
+    int err = waits ? await(s, NEVER) : 0;
+
+    if (err && proc_killed(proc_self()))
+        s->cancelled = true;
+    tell(s, figures);
+    return !err && figures->ended ? -figures->error : err;
+}
+
+int ckpt_save(const struct ckpt_save_args *args, const char *path, u64 *resume, struct ckpt_figures *figures)
+{
+    struct save *s = find(*resume);
+    int err = check(args);
+
+    if (!s && recall(*resume, figures))
+        return -figures->error;
+    if (!err && !s)
+        err = begin(args, path, &s);
     if (err)
         return err;
-    err = save_snapshot(snap, path);
-    collect_release(snap);
+    *resume = s->figures.id;
+    err = follow(s, !(args->flags & CKPT_SAVE_NOWAIT), figures);
+    save_put(s);
+    return err;
+}
+
+int ckpt_wait(u64 id, u64 deadline, struct ckpt_figures *figures)
+{
+    struct save *s = find(id);
+
+    if (!s)
+        return recall(id, figures) ? 0 : -ESRCH;
+    int err = await(s, deadline);
+    tell(s, figures);
+    save_put(s);
     return err;
 }

@@ -16,35 +16,63 @@ struct file_backing {
     struct inode *inode;
 };
 
-// The cache's frame for block `at`, if it lies wholly in the file and isn't a hole. *out stays NULL otherwise.
-static int shared_page(struct inode *i, u64 at, struct frame **out)
+// The buffer's frame, with a reference, in place of the buffer.
+static struct frame *frame_of_buffer(struct buffer *b)
+{
+    struct frame *f = frame_get(b->frame);
+
+    buf_put(b);
+    return f;
+}
+
+// NULL: block `slot` is not in the cache.
+static struct frame *cached_frame(u64 slot)
+{
+    struct buffer *b = buf_cached(slot);
+
+    return b ? frame_of_buffer(b) : NULL;
+}
+
+// The frame of block `slot`, which the cache then has, as it has most of the `run` blocks from there on: a program's
+// first pages are soon followed by the others.
+static int read_frame(u64 slot, u32 run, struct frame **out)
+{
+    struct buffer *b;
+
+    *out = cached_frame(slot);
+    if (*out)
+        return 0;
+    buf_prefetch(slot, run);
+    int err = buf_read(slot, &b);
+    if (!err)
+        *out = frame_of_buffer(b);
+    return err;
+}
+
+// The cache's frames for block `at` and those after it, at most `want`, as far as they lie wholly in the file, are no
+// holes, and come with reading the first. *given stays 0 if not even the first is so.
+static int shared_pages(struct inode *i, u64 at, struct frame **out, u32 want, u32 *given)
 {
     u64 slot = 0;
-    u32 run;
-    struct buffer *b;
+    u32 run = 0;
     int err = 0;
 
     mutex_lock(&i->lock);
-    bool whole = (at + 1) * FS_BLOCK_SIZE <= i->d.size;
-    if (whole)
+    u64 whole = i->d.size / FS_BLOCK_SIZE;
+    if (at < whole)
         err = tree_map(i, at, PREFETCH_MAX, &slot, &run);
     if (!err && slot && !fs_slot_unwritten(slot)) {
-        // A program's first pages are soon followed by the others.
-        b = buf_cached(slot);
-        if (!b) {
-            buf_prefetch(slot, run);
-            err = buf_read(slot, &b);
-        }
-        if (!err) {
-            *out = frame_get(b->frame);
-            buf_put(b);
-        }
+        u32 most = (u32)MIN((u64)MIN(want, run), whole - at);
+        err = read_frame(slot, run, &out[0]);
+        *given = !err;
+        while (!err && *given < most && (out[*given] = cached_frame(slot + *given)))
+            ++*given;
     }
     mutex_unlock(&i->lock);
     return err;
 }
 
-static int own_page(struct inode *i, u64 offset, size_t limit, struct frame **out)
+static int own_page(struct inode *i, u64 offset, u64 limit, struct frame **out)
 {
     struct frame *frame = frame_alloc();
     size_t done = 0;
@@ -52,7 +80,7 @@ static int own_page(struct inode *i, u64 offset, size_t limit, struct frame **ou
 
     if (!frame)
         return -ENOMEM;
-    struct piece piece = { .data = frame_data(frame), .size = (u32)MIN(limit, PAGE_SIZE) };
+    struct piece piece = { .data = frame_data(frame), .size = (u32)MIN(limit, (u64)PAGE_SIZE) };
     if (piece.size)
         err = inode_read(i, offset, &piece, 1, &done);
     if (err) {
@@ -64,20 +92,18 @@ static int own_page(struct inode *i, u64 offset, size_t limit, struct frame **ou
     return 0;
 }
 
-static int page(struct backing *b, u64 offset, size_t limit, struct frame **out)
+static int pages(struct backing *b, u64 offset, u64 limit, struct frame **out, u32 want, u32 *given)
 {
     struct inode *i = container_of(b, struct file_backing, backing)->inode;
-    struct frame *frame = NULL;
 
+    *given = 0;
     if (offset % FS_BLOCK_SIZE == 0 && limit >= PAGE_SIZE) {
-        int err = shared_page(i, offset / FS_BLOCK_SIZE, &frame);
-        if (err)
+        int err = shared_pages(i, offset / FS_BLOCK_SIZE, out, (u32)MIN((u64)want, limit / PAGE_SIZE), given);
+        if (err || *given)
             return err;
     }
-    if (!frame)
-        return own_page(i, offset, limit, out);
-    *out = frame;
-    return 0;
+    *given = 1;
+    return own_page(i, offset, limit, out);
 }
 
 static void destroy(struct backing *b)
@@ -89,7 +115,7 @@ static void destroy(struct backing *b)
     kfree(f);
 }
 
-static const struct backing_ops ops = { .page = page, .destroy = destroy };
+static const struct backing_ops ops = { .pages = pages, .destroy = destroy };
 
 int inode_backing(struct inode *i, struct backing **out)
 {

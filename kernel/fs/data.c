@@ -994,3 +994,71 @@ int inode_sync(struct inode *i)
     }
     return err;
 }
+
+// Exchanging.
+
+// All blocks that it has belong to its contents, and are durable.
+static int settle_contents(struct inode *i) REQUIRES(i->lock)
+{
+    int err = inode_is_orphan(i) ? inode_cut(i, blocks_of(i->d.size)) : 0;
+
+    if (!err)
+        err = inode_commit(i, i->round);
+    if (!err)
+        i->buffered = false;
+    return err;
+}
+
+static void exchange_contents(struct inode *a, struct inode *b) REQUIRES(a->lock, b->lock)
+{
+    struct fs_inode was = a->d;
+
+    a->d.size = b->d.size;
+    a->d.blocks = b->d.blocks;
+    a->d.height = b->d.height;
+    memcpy(a->d.slots, b->d.slots, sizeof(a->d.slots));
+    b->d.size = was.size;
+    b->d.blocks = was.blocks;
+    b->d.height = was.height;
+    memcpy(b->d.slots, was.slots, sizeof(b->d.slots));
+    a->read_next = b->read_next = 0;
+    inode_modified(a);
+    inode_modified(b);
+}
+
+// The cache knows blocks, not files, and none of theirs is dirty any more: nothing there has to change.
+static int exchange_settled(struct inode *a, struct inode *b) REQUIRES(a->lock, b->lock)
+{
+    struct tx tx;
+    int err = tx_begin(&tx, 2);
+
+    if (err)
+        return err;
+    err = inode_prepare(&tx, a);
+    if (!err)
+        err = inode_prepare(&tx, b);
+    if (!err) {
+        exchange_contents(a, b);
+        inode_store(&tx, a);
+        inode_store(&tx, b);
+    }
+    tx_end(&tx);
+    return err;
+}
+
+int inode_exchange(struct inode *a, struct inode *b) NO_LOCK_ANALYSIS
+{
+    if (a == b || a->type != FS_FILE || b->type != FS_FILE)
+        return -EINVAL;
+    inode_lock_pair(a, b);
+    int err = inode_is_backing(a) || inode_is_backing(b) ? -ETXTBSY : 0;
+    if (!err)
+        err = settle_contents(a);
+    if (!err)
+        err = settle_contents(b);
+    if (!err)
+        err = exchange_settled(a, b);
+    mutex_unlock(&a->lock);
+    mutex_unlock(&b->lock);
+    return err;
+}

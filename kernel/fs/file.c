@@ -342,7 +342,7 @@ int file_truncate(struct file *f, u64 size)
 
 void file_export(struct file *f, struct x_file *out)
 {
-    *out = (struct x_file){ .kind = f->kind, .flags = f->flags };
+    *out = (struct x_file){ .kind = f->kind, .flags = f->flags, .refs = f->refs };
     if (f->inode)
         inode_identify(f->inode, &out->inode);
     if (f->pipe)
@@ -350,6 +350,20 @@ void file_export(struct file *f, struct x_file *out)
     mutex_lock(&f->lock);
     out->offset = f->offset;
     mutex_unlock(&f->lock);
+}
+
+// A description with the flags and the offset of *x; it refers to nothing yet.
+static int import_blank(const struct x_file *x, const char *name, struct file **out)
+{
+    if ((x->flags & ~FILE_FLAGS) || (x->flags & FILE_ACCESS) == FILE_ACCESS || x->offset > INT64_MAX)
+        return -EINVAL;
+    int err = file_create(x->flags, name, out);
+    if (err)
+        return err;
+    mutex_lock(&(*out)->lock);
+    (*out)->offset = x->offset;
+    mutex_unlock(&(*out)->lock);
+    return 0;
 }
 
 static int import_inode(struct file *f, const struct x_file *x)
@@ -379,19 +393,47 @@ int file_import(const struct x_file *x, const char *name, struct file **out)
         return -ENOTSUP;
     if (x->kind != FILE_INODE && x->kind != FILE_DEVICE)
         return -EINVAL;
-    if ((x->flags & ~FILE_FLAGS) || (x->flags & FILE_ACCESS) == FILE_ACCESS || x->offset > INT64_MAX)
-        return -EINVAL;
-    int err = file_create(x->flags, name, &f);
+    int err = import_blank(x, name, &f);
     if (err)
         return err;
     err = import_inode(f, x);
+    if (err)
+        file_put(f);
+    else
+        *out = f;
+    return err;
+}
+
+int file_import_at(const struct x_file *x, const char *name, struct inode *inode, struct file **out)
+{
+    struct file *f;
+
+    if (x->kind != FILE_INODE || inode->type != FS_FILE)
+        return -EINVAL;
+    int err = import_blank(x, name, &f);
+    if (err)
+        return err;
+    err = file_attach(f, inode);
     if (err) {
         file_put(f);
         return err;
     }
-    mutex_lock(&f->lock);
-    f->offset = x->offset;
-    mutex_unlock(&f->lock);
+    inode_get(inode);
     *out = f;
     return 0;
+}
+
+void pipe_export(struct file *end, struct x_pipe *out)
+{
+    pipe_save(end->pipe, out);
+}
+
+int pipe_import(const struct x_pipe *x, struct file **read_end, struct file **write_end)
+{
+    if (x->size > PIPE_CONTENTS_MAX)
+        return -EINVAL;
+    int err = pipe_create(read_end, write_end);
+    if (!err)
+        pipe_fill((*read_end)->pipe, x->bytes, x->size);
+    return err;
 }

@@ -933,3 +933,13 @@ bool inode_is_backing(struct inode *i)
     spin_unlock(&icache_lock);
     return yes;
 }
+
+int inode_writes_deny(struct inode *i)
+{
+    return i->type == FS_FILE ? inode_backing_begin(i) : -EINVAL;
+}
+
+void inode_writes_allow(struct inode *i)
+{
+    inode_backing_end(i);
+}

@@ -22,6 +22,8 @@
 #define PIPE_ATOMIC PAGE_SIZE
 #define PIPES_MAX   4096
 
+_Static_assert(PIPE_SIZE == PIPE_CONTENTS_MAX, "an image has room for what a pipe holds");
+
 struct pipe {
     struct spinlock lock;
     struct frame *frames[PIPE_FRAMES];   // constant
@@ -110,6 +112,56 @@ void pipe_close(struct pipe *p, bool writer)
 u64 pipe_id(const struct pipe *p)
 {
     return p->id;
+}
+
+// For images.
+
+// Copy what is in the pipe, a run at a time; `pauses`: with interrupts on in between. False: somebody moved bytes
+// meanwhile.
+static bool copy_contents(struct pipe *p, bool pauses, u8 *to) REQUIRES(p->lock)
+{
+    u32 read_at = p->read_at, write_at = p->write_at, run;
+
+    for (u32 at = read_at; at != write_at; at += run) {
+        const void *from = ring_at(p, at, &run);
+        run = MIN(run, write_at - at);
+        memcpy(to + (at - read_at), from, run);
+        if (pauses) {
+            spin_unlock(&p->lock);
+            spin_lock(&p->lock);
+        }
+        if (p->read_at != read_at || p->write_at != write_at)
+            return false;
+    }
+    return true;
+}
+
+void pipe_save(struct pipe *p, struct x_pipe *out)
+{
+    spin_lock(&p->lock);
+    // A frozen family's pipes don't move; one that leads out of it may.
+    if (!copy_contents(p, true, out->bytes))
+        (void)copy_contents(p, false, out->bytes);
+    out->size = filled(p);
+    out->has_reader = p->has_reader;
+    out->has_writer = p->has_writer;
+    spin_unlock(&p->lock);
+}
+
+void pipe_fill(struct pipe *p, const u8 *bytes, u32 size)
+{
+    u32 run;
+
+    assert(size <= PIPE_SIZE);
+    spin_lock(&p->lock);
+    for (u32 n = 0; n < size; n += run) {
+        void *to = ring_at(p, n, &run);
+        run = MIN(run, size - n);
+        memcpy(to, bytes + n, run);
+    }
+    p->read_at = 0;
+    p->write_at = size;
+    spin_unlock(&p->lock);
 }
 
 u32 pipes_live(void)

@@ -1,19 +1,21 @@
 // Cloning a space: for fork, and as the snapshot that a checkpoint writes out.
 #include "space.h"
+#include "tracking.h"
 #include <uapi/errno.h>
 
-static int clone_into(struct vmspace *from, bool promise, struct vmspace *to) REQUIRES(from->lock, to->lock)
+static int clone_into(struct vmspace *from, bool promise, struct vmspace *to, const struct clone_pass *pass)
+    REQUIRES(from->lock, to->lock)
 {
     int err = 0;
 
     if (promise)
         err = commit_promise(to, from->committed);
     else
-        snapshot_mark(to);
+        space_make_snapshot(to);
     if (!err)
         err = regions_clone(from, to);
     if (!err)
-        err = page_table_clone(from->root, to->root);
+        err = page_table_clone(from->root, to->root, pass);
     to->heap_start = from->heap_start;
     to->heap_end = from->heap_end;
     to->heap_limit = from->heap_limit;
@@ -23,6 +25,7 @@ static int clone_into(struct vmspace *from, bool promise, struct vmspace *to) RE
 
 int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out)
 {
+    const struct clone_pass pass = { .clear = PTE_WRITE };
     struct vmspace *to;
     int err = vmspace_create(&to);
 
@@ -30,7 +33,7 @@ int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out)
         return err;
     mutex_lock(&from->lock);
     mutex_lock_nested(&to->lock);
-    err = clone_into(from, promise, to);
+    err = clone_into(from, promise, to, &pass);
     mutex_unlock(&to->lock);
     mutex_unlock(&from->lock);
 
@@ -42,5 +45,101 @@ int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out)
         return err;
     }
     *out = to;
+    return 0;
+}
+
+// The clone of a snapshot, which cleans all pages. Those that were dirty have changed since all marks there are,
+// whether it succeeds or not.
+static int clone_clean(struct vmspace *from, struct vmspace *to, struct page_set *dirty) REQUIRES(from->lock, to->lock)
+{
+    bool needed = tracking_is_needed(from->tracking);
+    const struct clone_pass pass = { .clear = PTE_WRITE | PTE_DIRTY, .cleaned = needed ? dirty : NULL };
+    int err = clone_into(from, false, to, &pass);
+
+    if (needed)
+        tracking_add_set(from->tracking, dirty);
+    return err;
+}
+
+static int snapshot_into(struct vmspace *from, struct vmspace *to, const struct mark_label *base,
+                         const struct page_set **changed, struct snapshot_mark **mark) REQUIRES(from->lock, to->lock)
+{
+    struct page_set dirty = { .chunks = NULL };
+    int err = tracking_begin(from);
+
+    if (err)
+        return err;
+    struct snapshot_mark *m = snapshot_mark_create(from->tracking);
+    if (!m)
+        return -ENOMEM;
+    err = clone_clean(from, to, &dirty);
+    page_set_release(&dirty);
+    if (err) {
+        snapshot_mark_drop(m);
+        return err;
+    }
+    snapshot_mark_begin(m, base, changed);
+    *mark = m;
+    return 0;
+}
+
+int vmspace_snapshot(struct vmspace *from, const struct mark_label *base, struct vmspace **out,
+                     const struct page_set **changed, struct snapshot_mark **mark)
+{
+    struct vmspace *to;
+    int err = vmspace_create(&to);
+
+    if (err)
+        return err;
+    mutex_lock(&from->lock);
+    mutex_lock_nested(&to->lock);
+    err = snapshot_into(from, to, base, changed, mark);
+    mutex_unlock(&to->lock);
+    mutex_unlock(&from->lock);
+
+    // The processor may know pages as writable, and as dirty already.
+    if (space_is_current(from))
+        tlb_flush_all();
+    if (err) {
+        vmspace_destroy(to);
+        return err;
+    }
+    *out = to;
+    return 0;
+}
+
+// All pages are clean from now on; *dirty gets those that were not.
+static void clean_pages(struct vmspace *space, struct page_set *dirty) REQUIRES(space->lock)
+{
+    pte_t entry;
+
+    for (uaddr_t va = 0; page_table_next(space->root, &va, USER_END, &entry); va += PAGE_SIZE) {
+        if (!(pte_flags(entry) & PTE_DIRTY))
+            continue;
+        *page_table_find(space->root, va) = pte_page(pte_addr(entry), pte_flags(entry) & ~PTE_DIRTY);
+        page_set_add_range(dirty, va >> PAGE_SHIFT, (va >> PAGE_SHIFT) + 1);
+    }
+}
+
+int vmspace_mark(struct vmspace *space, const struct mark_label *label)
+{
+    struct page_set dirty = { .chunks = NULL };
+    const struct page_set *changed;
+    struct snapshot_mark *mark = NULL;
+
+    mutex_lock(&space->lock);
+    int err = tracking_begin(space);
+    if (!err)
+        mark = snapshot_mark_create(space->tracking);
+    if (mark) {
+        clean_pages(space, &dirty);
+        tracking_add_set(space->tracking, &dirty);
+        page_set_release(&dirty);
+        snapshot_mark_begin(mark, NULL, &changed);
+    }
+    mutex_unlock(&space->lock);
+    if (!mark)
+        return -ENOMEM;
+    snapshot_mark_keep(mark, label);
     return 0;
 }

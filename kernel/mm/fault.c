@@ -10,46 +10,86 @@
 
 static _Atomic u64 faults;
 
-// A page that only a backing can give, fetched while the space is not locked.
-struct supply {
-    struct backing *backing;  // a reference
-    struct frame *frame;      // a reference, once it's there
-    u64 offset;
-    size_t limit;
+// A page that only a backing can give, and how many to ask for.
+struct wanted {
+    struct backing *backing;
+    u64 offset;  // in it
+    u64 limit;   // bytes from there that it supplies
+    u32 pages;   // 1 to SUPPLY_MAX
 };
 
-static int supply_fetch(struct supply *s)
-{
-    return s->backing->ops->page(s->backing, s->offset, s->limit, &s->frame);
-}
+// What it gave, fetched while the space is not locked.
+struct supply {
+    struct wanted of;                  // with a reference to the backing
+    u32 given;                         // pages; 0: nothing yet
+    struct frame *frames[SUPPLY_MAX];  // a reference each; NULL: zeros, or put into the space already
+};
 
 static void supply_release(struct supply *s)
 {
-    if (s->frame)
-        frame_put(s->frame);
-    if (s->backing)
-        backing_put(s->backing);
+    for (u32 i = 0; i < s->given; i++)
+        if (s->frames[i])
+            frame_put(s->frames[i]);
+    s->given = 0;
+    if (s->of.backing)
+        backing_put(s->of.backing);
+    s->of.backing = NULL;
 }
 
-static bool region_is_supplied(const struct region *r, uaddr_t page)
+static int supply_fetch(struct supply *s, const struct wanted *want)
 {
-    return r->backing && page - r->start < r->filled;
+    s->of = *want;
+    int err = want->backing->ops->pages(want->backing, want->offset, want->limit, s->frames, want->pages, &s->given);
+
+    if (err)
+        s->given = 0;
+    assert(err || (s->given >= 1 && s->given <= want->pages));
+    return err;
 }
 
-static struct supply supply_for(const struct region *r, uaddr_t page)
-{
-    u64 into = page - r->start;
+// Random faults ask for a few pages. Those that go on upwards ask for twice as many each time; and a program's code is
+// soon used near where it was used, and mostly in the file's cache.
+#define AHEAD_FIRST 4
+#define AHEAD_CODE  16
 
-    return (struct supply){
-        .backing = r->backing,
-        .offset = r->offset + into,
-        .limit = (size_t)MIN(r->filled - into, (u64)PAGE_SIZE),
-    };
+// A fault at this page, of which the backing is asked: how many pages to ask for?
+static u32 ahead(struct region *r, uaddr_t page)
+{
+    bool onwards = page > r->touched && (page - r->touched) >> PAGE_SHIFT <= 2 * r->ahead;
+
+    r->ahead = onwards ? MIN(2 * r->ahead, (u32)SUPPLY_MAX) : AHEAD_FIRST;
+    r->touched = page;
+    return r->prot & PROT_EXEC ? MAX(r->ahead, (u32)AHEAD_CODE) : r->ahead;
 }
 
-static bool supply_is_for(const struct supply *have, const struct supply *want)
+static u64 supplied_from(const struct region *r, uaddr_t page)
 {
-    return have->frame && have->backing == want->backing && have->offset == want->offset && have->limit == want->limit;
+    return r->filled - (page - r->start);
+}
+
+// The pages to fetch for a fault at `page`, up to the first that is present.
+static struct wanted wanted_for(struct vmspace *space, struct region *r, uaddr_t page) REQUIRES(space->lock)
+{
+    u64 limit = supplied_from(r, page);
+    u32 most = ahead(r, page);
+    u32 pages = (u32)MIN(DIV_ROUND_UP(limit, PAGE_SIZE), (u64)most);
+    uaddr_t next = page + PAGE_SIZE;
+    pte_t entry;
+
+    if (page_table_next(space->root, &next, page + pages * PAGE_SIZE, &entry))
+        pages = (u32)((next - page) >> PAGE_SHIFT);
+    return (struct wanted){ r->backing, r->offset + (page - r->start), limit, pages };
+}
+
+// Is that supply's page i, counted from the one that it was fetched for, this page of the region?
+static bool supply_has(const struct supply *s, u32 i, const struct region *r, uaddr_t page)
+{
+    if (i >= s->given || page >= r->end || !region_is_supplied(r, page) || r->backing != s->of.backing)
+        return false;
+    u64 into = (u64)i * PAGE_SIZE;
+
+    return r->offset + (page - r->start) == s->of.offset + into &&
+           MIN(supplied_from(r, page), (u64)PAGE_SIZE) == MIN(s->of.limit - into, (u64)PAGE_SIZE);
 }
 
 // Reading is implied by the other rights, as it is in the hardware.
@@ -65,11 +105,13 @@ static bool region_allows(struct vmspace *space, const struct region *r, enum fa
     }
 }
 
-static u32 flags_for(struct vmspace *space, const struct region *r, struct frame *f)
+// Whoever asks for the right to write may do so past the page table, and then the hardware doesn't note it.
+static u32 flags_for(struct vmspace *space, const struct region *r, struct frame *f, enum fault_access access)
 {
     bool writable = (r->prot & PROT_WRITE) && !space->snapshot && frame_is_sole(f);
+    u32 dirty = access == FAULT_WRITES ? PTE_DIRTY : 0;
 
-    return PTE_READ | (writable ? PTE_WRITE : 0) | (r->prot & PROT_EXEC ? PTE_EXEC : 0);
+    return PTE_READ | (writable ? PTE_WRITE : 0) | (r->prot & PROT_EXEC ? PTE_EXEC : 0) | dirty;
 }
 
 // Make the frame the caller's own: takes the reference, and gives one to a frame that has no other. NULL, and then *f
@@ -104,21 +146,44 @@ static int page_put(struct vmspace *space, struct region *r, uaddr_t page, enum 
     }
     if (r->prot & PROT_EXEC)
         frame_mark_executed(own);
-    *entry = pte_page(frame_addr(own), flags_for(space, r, own));
+    *entry = pte_page(frame_addr(own), flags_for(space, r, own, access));
     figure_add(&space->resident, 1);
     *f = NULL;
     return 0;
 }
 
-static int page_put_zeros(struct vmspace *space, struct region *r, uaddr_t page) REQUIRES(space->lock)
+static int page_put_zeros(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access)
+    REQUIRES(space->lock)
 {
     struct frame *f = frame_alloc_zeroed();
 
     if (!f)
         return -ENOMEM;
-    int err = page_put(space, r, page, FAULT_READS, &f);
+    int err = page_put(space, r, page, access, &f);
     if (err)
         frame_put(f);
+    return err;
+}
+
+/*
+ * Put what was fetched for a fault at `page` there, and what came with it onto the pages after it. Nobody asked for
+ * those: they are put in as far as that goes.
+ */
+static int page_put_supplied(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access,
+                             struct supply *have) REQUIRES(space->lock)
+{
+    int err =
+        have->frames[0] ? page_put(space, r, page, access, &have->frames[0]) : page_put_zeros(space, r, page, access);
+    bool more = !err;
+
+    for (u32 i = 1; more && i < have->given; i++) {
+        uaddr_t next = page + i * PAGE_SIZE;
+        pte_t *entry = page_table_find(space->root, next);
+        if (!supply_has(have, i, r, next))
+            break;
+        if (have->frames[i] && !(entry && pte_present(*entry)))
+            more = page_put(space, r, next, FAULT_READS, &have->frames[i]) == 0;
+    }
     return err;
 }
 
@@ -132,7 +197,9 @@ static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, p
             return -ENOMEM;
         if (r->prot & PROT_EXEC)
             frame_mark_executed(own);
-        *entry = pte_page(frame_addr(own), flags_for(space, r, own));
+        *entry = pte_page(frame_addr(own), flags_for(space, r, own, access));
+    } else if (access == FAULT_WRITES) {
+        *entry |= PTE_DIRTY;
     }
     // Even if nothing changed here: what faulted was an entry that the processor had kept from before.
     if (space_is_current(space))
@@ -145,7 +212,7 @@ static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, p
  * with a reference, what has to be fetched first. pin: gets a reference to the frame.
  */
 static int fault_once(struct vmspace *space, uaddr_t page, enum fault_access access, struct supply *have,
-                      struct supply *want, struct frame **pin) REQUIRES(space->lock)
+                      struct wanted *want, struct frame **pin) REQUIRES(space->lock)
 {
     struct region *r = region_find(space, page);
     if (!r || !region_allows(space, r, access))
@@ -156,14 +223,13 @@ static int fault_once(struct vmspace *space, uaddr_t page, enum fault_access acc
     if (entry && pte_present(*entry)) {
         err = page_improve(space, r, page, entry, access);
     } else if (!region_is_supplied(r, page)) {
-        err = page_put_zeros(space, r, page);
+        err = page_put_zeros(space, r, page, access);
+    } else if (!supply_has(have, 0, r, page)) {
+        *want = wanted_for(space, r, page);
+        backing_get(want->backing);
+        return -EAGAIN;
     } else {
-        *want = supply_for(r, page);
-        if (!supply_is_for(have, want)) {
-            backing_get(want->backing);
-            return -EAGAIN;
-        }
-        err = page_put(space, r, page, access, &have->frame);
+        err = page_put_supplied(space, r, page, access, have);
     }
     if (!err && pin)
         *pin = frame_get(frame_of_pte(*page_table_find(space->root, page)));
@@ -173,7 +239,11 @@ static int fault_once(struct vmspace *space, uaddr_t page, enum fault_access acc
 static int fault_in(struct vmspace *space, uaddr_t va, enum fault_access access, struct frame **pin)
 {
     uaddr_t page = ROUND_DOWN(va, PAGE_SIZE);
-    struct supply have = { .backing = NULL }, want;
+    struct supply have;
+    struct wanted want;
+
+    have.of.backing = NULL;
+    have.given = 0;
 
     for (;;) {
         mutex_lock(&space->lock);
@@ -181,8 +251,7 @@ static int fault_in(struct vmspace *space, uaddr_t va, enum fault_access access,
         mutex_unlock(&space->lock);
         if (err == -EAGAIN) {
             supply_release(&have);
-            have = want;
-            err = supply_fetch(&have);
+            err = supply_fetch(&have, &want);
             if (!err)
                 continue;
         }
@@ -209,7 +278,10 @@ static int install_locked(struct vmspace *space, uaddr_t page, struct frame **fr
     pte_t *entry = page_table_find(space->root, page);
     if (entry && pte_present(*entry))
         return -EEXIST;
-    return page_put(space, r, page, FAULT_READS, frame);
+    int err = page_put(space, r, page, FAULT_READS, frame);
+    if (!err)
+        *page_table_find(space->root, page) |= PTE_DIRTY;
+    return err;
 }
 
 int vmspace_install(struct vmspace *space, uaddr_t va, struct frame *frame)
@@ -246,7 +318,12 @@ int upcall_fault(uaddr_t address, enum fault_access access, bool from_user)
     atomic_fetch_add_explicit(&faults, 1, memory_order_relaxed);
     if (!space || address >= USER_END)
         return -EFAULT;
-    return from_user ? user_fault(space, address, access) : vmspace_fault(space, address, access);
+    if (!from_user)
+        return vmspace_fault(space, address, access);
+    int err = user_fault(space, address, access);
+    if (!err)
+        thread_self()->faults++;
+    return err;
 }
 
 u64 faults_count(void)

@@ -1,5 +1,6 @@
 // A space's page tables.
 #include "page_table.h"
+#include "page_set.h"
 #include <base/string.h>
 #include <uapi/errno.h>
 
@@ -125,22 +126,53 @@ u32 page_table_unmap(pte_t *root, uaddr_t start, uaddr_t end, bool current)
 }
 
 // The one loop that a checkpoint stops a process for.
-static void share_pages(pte_t *from, pte_t *to)
+static void share_pages(pte_t *from, pte_t *to, u32 clear)
 {
     for (unsigned i = 0; i < PT_ENTRIES; i++) {
         pte_t e = from[i];
         if (pte_present(e)) {
-            if (pte_writable(e))
-                from[i] = e = pte_page(pte_addr(e), pte_flags(e) & ~PTE_WRITE);
+            if (pte_flags(e) & clear)
+                from[i] = e = pte_page(pte_addr(e), pte_flags(e) & ~clear);
             frame_share(frame_of_pte(e));
         }
         to[i] = e;
     }
 }
 
-static int clone_level(pte_t *from, pte_t *to, unsigned level, unsigned entries)
+static u32 dirty_word(const pte_t *entries)
 {
-    for (unsigned i = 0; i < entries; i++) {
+    u32 word = 0;
+
+    for (unsigned i = 0; i < 32; i++)
+        if (pte_flags(entries[i]) & PTE_DIRTY)
+            word |= 1u << i;
+    return word;
+}
+
+// Add the dirty pages of a table, whose first one is at va. A pass of its own: the loop above has more to do than there
+// are registers.
+static void collect_dirty(const pte_t *table, uaddr_t va, struct page_set *out)
+{
+    u32 bits[CHUNK_WORDS], all = 0;
+
+    for (unsigned i = 0; i < CHUNK_WORDS; i++)
+        all |= bits[i] = dirty_word(table + 32 * i);
+    if (all)
+        page_set_add_bits(out, va / PT_SPAN(1), bits);
+}
+
+static void clone_pages(pte_t *from, pte_t *to, uaddr_t va, const struct clone_pass *pass)
+{
+    if (pass->cleaned)
+        collect_dirty(from, va, pass->cleaned);
+    share_pages(from, to, pass->clear);
+}
+
+// va: where the tables' first entries belong.
+static int clone_level(pte_t *from, pte_t *to, unsigned level, unsigned entries, uaddr_t va,
+                       const struct clone_pass *pass)
+{
+    for (unsigned i = 0; i < entries; i++, va += PT_SPAN(level)) {
         if (!pte_present(from[i]))
             continue;
         // Pages fill their new table wholly; a table of tables starts empty, so that it's whole at any moment.
@@ -149,17 +181,17 @@ static int clone_level(pte_t *from, pte_t *to, unsigned level, unsigned entries)
             return -ENOMEM;
         to[i] = pte_table(frame_addr(table));
         if (level == 1) {
-            share_pages(table_of(from[i]), frame_data(table));
+            clone_pages(table_of(from[i]), frame_data(table), va, pass);
             continue;
         }
-        int err = clone_level(table_of(from[i]), frame_data(table), level - 1, PT_ENTRIES);
+        int err = clone_level(table_of(from[i]), frame_data(table), level - 1, PT_ENTRIES, va, pass);
         if (err)
             return err;
     }
     return 0;
 }
 
-int page_table_clone(pte_t *from, pte_t *to)
+int page_table_clone(pte_t *from, pte_t *to, const struct clone_pass *pass)
 {
-    return clone_level(from, to, ROOT_LEVEL, PT_USER_ENTRIES);
+    return clone_level(from, to, ROOT_LEVEL, PT_USER_ENTRIES, 0, pass);
 }

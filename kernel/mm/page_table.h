@@ -6,7 +6,7 @@
 
 #include "frame_table.h"
 
-struct vmspace;
+struct page_set;
 
 /* The entry for the page at va; NULL if there is no table for it yet. */
 pte_t *page_table_find(pte_t *root, uaddr_t va);
@@ -20,9 +20,15 @@ bool page_table_next(pte_t *root, uaddr_t *va, uaddr_t end, pte_t *entry);
 /* Let go of all pages in [start, end), and of tables that lie wholly in it. Returns how many pages that were. */
 u32 page_table_unmap(pte_t *root, uaddr_t start, uaddr_t end, bool current);
 
+/* What a clone does besides. */
+struct clone_pass {
+    u32 clear;                 // flags that pages lose, in both: PTE_WRITE at least
+    struct page_set *cleaned;  // gets the numbers of the pages that lost PTE_DIRTY; NULL: nobody wants to know
+};
+
 /* Copy the user part of `from` into the empty root `to`, and share all pages, read-only from now on. -ENOMEM leaves
- * `to` incomplete but whole. */
-MUST_CHECK int page_table_clone(pte_t *from, pte_t *to);
+ * `to` incomplete but whole; *pass->cleaned holds what was cleaned until then. */
+MUST_CHECK int page_table_clone(pte_t *from, pte_t *to, const struct clone_pass *pass);
 
 static inline bool pte_writable(pte_t e)
 {

@@ -1,5 +1,6 @@
 // Regions: what addresses mean. And the heap, which is the region that moves.
 #include "space.h"
+#include "tracking.h"
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
 
@@ -95,6 +96,8 @@ static void region_normalize(struct region *r)
 {
     r->reserved = r->reserved && (r->prot & PROT_WRITE);
     r->filled = r->backing ? MIN(r->filled, (u64)(r->end - r->start)) : 0;
+    r->ahead = 0;
+    r->touched = r->start;
 }
 
 static int region_insert(struct vmspace *space, struct region *r) REQUIRES(space->lock)
@@ -124,6 +127,8 @@ int vmspace_add(struct vmspace *space, const struct region *like)
 
     mutex_lock(&space->lock);
     err = region_insert(space, r);
+    if (!err && space->tracking)
+        tracking_add_range(space->tracking, r->start, r->end);
     mutex_unlock(&space->lock);
     if (!err)
         return 0;
@@ -233,6 +238,8 @@ static struct region *heap_shrink(struct vmspace *space, uaddr_t from, uaddr_t t
     if (from == to || !heap)
         return NULL;
     u32 gone = page_table_unmap(space->root, to, from, space_is_current(space));
+    if (space->tracking)
+        tracking_add_range(space->tracking, to, from);
     figure_add(&space->resident, -(s32)gone);
     commit_release(space, heap->reserved ? (from - to) >> PAGE_SHIFT : gone);
 

@@ -19,8 +19,14 @@ MUST_CHECK int regions_clone(struct vmspace *from, struct vmspace *to) REQUIRES(
 void regions_destroy(struct vmspace *space);
 
 /* Make a fresh space a snapshot; and how many there are. One that was just destroyed has given its memory back. */
-void snapshot_mark(struct vmspace *space);
+void space_make_snapshot(struct vmspace *space);
 u32 snapshots_live(void);
+
+/* Would the region's backing supply that page of it? */
+static inline bool region_is_supplied(const struct region *r, uaddr_t page)
+{
+    return r->backing && page - r->start < r->filled;
+}
 
 static inline size_t region_pages(const struct region *r)
 {

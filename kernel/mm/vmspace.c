@@ -1,5 +1,6 @@
 // Address spaces as a whole: making, ending, entering, and looking at them. Regions are in region.c, faults in fault.c.
 #include "space.h"
+#include "tracking.h"
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
 
@@ -34,6 +35,7 @@ void vmspace_destroy(struct vmspace *space)
     mutex_unlock(&space->lock);
 
     regions_destroy(space);
+    tracking_put(space->tracking);
     frame_put(frame_of(space->root));
     if (space->snapshot)
         atomic_fetch_sub(&snapshots, 1);
@@ -41,7 +43,7 @@ void vmspace_destroy(struct vmspace *space)
     atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
 }
 
-void snapshot_mark(struct vmspace *space)
+void space_make_snapshot(struct vmspace *space)
 {
     space->snapshot = true;
     atomic_fetch_add(&snapshots, 1);
@@ -61,36 +63,115 @@ void vmspace_use(struct vmspace *space)
     mmu_switch(self->mmu_root);
 }
 
-// The next page of one region, as vmspace_next_page().
-static bool region_next_page(struct vmspace *space, const struct region *r, uaddr_t *va, struct frame **present)
-    REQUIRES(space->lock)
-{
-    uaddr_t at = MAX(*va, r->start);
-    bool supplied = at - r->start < r->filled;
-    pte_t entry;
-    bool found = page_table_next(space->root, &at, supplied ? at + PAGE_SIZE : r->end, &entry);
+// Where the backing of a region is known to supply nothing but zeros: pages [from, to) of the space. The page at `to`
+// is then the next one that it does supply, if it supplies as much.
+struct hole {
+    struct backing *backing;
+    uaddr_t from, to;
+};
 
-    if (!found && !supplied)
-        return false;
-    *va = found ? at : MAX(*va, r->start);
-    *present = found ? frame_of_pte(entry) : NULL;
-    return true;
+// What a backing has to be asked for: its next page after that of `page`.
+struct question {
+    struct backing *backing;  // a reference
+    u64 offset;
+    uaddr_t page, end;  // end: of what it supplies
+};
+
+static uaddr_t supplied_end(const struct region *r)
+{
+    return r->start + ROUND_UP((uaddr_t)r->filled, PAGE_SIZE);
 }
 
-bool vmspace_next_page(struct vmspace *space, uaddr_t *va, struct frame **present)
+/*
+ * The next page of one region, as vmspace_next_page(). -EAGAIN: the backing has to be asked first, as *ask says.
+ * `known` is what was asked before.
+ */
+static int region_next_page(struct vmspace *space, const struct region *r, const struct hole *known, uaddr_t *va,
+                            struct frame **present, struct question *ask) REQUIRES(space->lock)
+{
+    uaddr_t at = MAX(*va, r->start), supplied = at;
+    pte_t entry;
+
+    if (region_is_supplied(r, at) && r->backing->ops->next) {
+        bool answered = known->backing == r->backing && known->from <= at && at <= known->to;
+        bool here = !answered && page_table_next(space->root, &supplied, at + PAGE_SIZE, &entry);
+        if (!answered && !here) {
+            *ask = (struct question){ backing_get(r->backing), r->offset + (at - r->start), at, supplied_end(r) };
+            return -EAGAIN;
+        }
+        supplied = here ? at : known->to;
+    }
+    bool is_supplied = region_is_supplied(r, supplied);
+    bool found = page_table_next(space->root, &at, is_supplied ? supplied + PAGE_SIZE : r->end, &entry);
+    if (!found && !is_supplied)
+        return -ENOENT;
+    *va = found ? at : supplied;
+    *present = found ? frame_of_pte(entry) : NULL;
+    return 0;
+}
+
+static int next_page(struct vmspace *space, const struct hole *known, uaddr_t *va, struct frame **present,
+                     struct question *ask) REQUIRES(space->lock)
 {
     struct region *r;
-    bool found = false;
 
-    mutex_lock(&space->lock);
-    *va = ROUND_DOWN(*va, PAGE_SIZE);
     list_for_each(r, &space->regions, link) {
-        found = *va < r->end && region_next_page(space, r, va, present);
-        if (found)
-            break;
+        int err = *va < r->end ? region_next_page(space, r, known, va, present, ask) : -ENOENT;
+        if (err != -ENOENT)
+            return err;
     }
+    return -ENOENT;
+}
+
+// Ask, and let the backing go.
+static int answer(const struct question *ask, struct hole *out)
+{
+    u64 offset = ask->offset;
+    int err = ask->backing->ops->next(ask->backing, &offset);
+
+    *out = (struct hole){ ask->backing, ask->page, ask->end };
+    if (!err && offset <= ask->offset)
+        out->to = ask->page;
+    else if (!err && offset - ask->offset < ask->end - ask->page)
+        out->to = ask->page + ROUND_DOWN((uaddr_t)(offset - ask->offset), PAGE_SIZE);
+    backing_put(ask->backing);
+    return err == -ENOENT ? 0 : err;
+}
+
+int vmspace_next_page(struct vmspace *space, uaddr_t *va, struct frame **present)
+{
+    struct hole known = { .backing = NULL };
+    struct question ask;
+
+    *va = ROUND_DOWN(*va, PAGE_SIZE);
+    for (;;) {
+        mutex_lock(&space->lock);
+        int err = next_page(space, &known, va, present, &ask);
+        mutex_unlock(&space->lock);
+        if (err != -EAGAIN)
+            return err;
+        err = answer(&ask, &known);
+        if (err)
+            return err;
+    }
+}
+
+struct frame *vmspace_present(struct vmspace *space, uaddr_t va)
+{
+    mutex_lock(&space->lock);
+    const pte_t *entry = va < USER_END ? page_table_find(space->root, va) : NULL;
+    struct frame *f = entry && pte_present(*entry) ? frame_of_pte(*entry) : NULL;
     mutex_unlock(&space->lock);
-    return found;
+    return f;
+}
+
+bool vmspace_supplied(struct vmspace *space, uaddr_t va)
+{
+    mutex_lock(&space->lock);
+    struct region *r = region_find(space, va);
+    bool supplied = r && region_is_supplied(r, va);
+    mutex_unlock(&space->lock);
+    return supplied;
 }
 
 static u64 region_resident(struct vmspace *space, const struct region *r) REQUIRES(space->lock)

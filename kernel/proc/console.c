@@ -9,8 +9,8 @@ static int state_of(struct proc *p, enum thread_state thread) REQUIRES(family_lo
 {
     if (p->zombie)
         return PS_ZOMBIE;
-    if (freezer_parked(p))
-        return PS_FROZEN;
+    if (p->parked)
+        return p->freeze ? PS_FROZEN : PS_STOPPED;
     switch (thread) {
     case THREAD_NEW:
     case THREAD_READY:
@@ -32,13 +32,17 @@ static void describe_space(struct proc *p, struct proc_info *out)
     spin_unlock(&p->lock);
 }
 
-static void describe(struct proc *p, struct proc_info *out) REQUIRES(family_lock)
+// As it is seen from that job.
+static void describe(struct proc *p, const struct job *job, struct proc_info *out) REQUIRES(family_lock)
 {
     enum thread_state state;
     const char *waits_for;
     int cpu;
 
-    *out = (struct proc_info){ .pid = p->pid, .ppid = p->parent ? p->parent->pid : 0, .pgid = p->pgid, .job = p->job };
+    *out = (struct proc_info){ .pid = job_number(job, p),
+                               .ppid = job_parent_number(job, p),
+                               .pgid = job_group(job, p),
+                               .job = p->job->number };
     proc_copy_name(p, out->name);
     describe_space(p, out);
     thread_observe(&p->thread, &state, &cpu, &out->cpu_ns, &waits_for);
@@ -50,13 +54,16 @@ static void describe(struct proc *p, struct proc_info *out) REQUIRES(family_lock
 
 u32 proc_list(struct proc_info *out, u32 n)
 {
+    const struct job *job = proc_self()->job;
     struct proc *p;
     u32 count = 0;
 
     spin_lock(&family_lock);
     list_for_each(p, &proc_table, table_link) {
+        if (!job_number(job, p))
+            continue;
         if (count < n)
-            describe(p, &out[count]);
+            describe(p, job, &out[count]);
         count++;
     }
     spin_unlock(&family_lock);
@@ -74,7 +81,8 @@ static void console_list(void)
                                           [PS_READY] = "ready",
                                           [PS_SLEEPING] = "sleeping",
                                           [PS_ZOMBIE] = "zombie",
-                                          [PS_FROZEN] = "frozen" };
+                                          [PS_FROZEN] = "frozen",
+                                          [PS_STOPPED] = "stopped" };
     struct proc *p;
 
     printk("\n");
@@ -82,7 +90,7 @@ static void console_list(void)
     list_for_each(p, &proc_table, table_link) {
         struct proc_info info;
 
-        describe(p, &info);
+        describe(p, &machine_job, &info);
         printk("%d %s %s %s\n", info.pid, states[info.state], info.name, info.waits_for);
     }
     spin_unlock(&family_lock);
@@ -90,7 +98,7 @@ static void console_list(void)
 
 static int console_reader_group(void)
 {
-    return proc_self()->pgid;
+    return proc_group(proc_self());
 }
 
 void proc_console_init(void)

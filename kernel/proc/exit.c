@@ -18,25 +18,56 @@ _Noreturn static void init_ended(int status)
     machine_off(1);
 }
 
-// Children go to the first process, which is woken if there are zombies among them.
-static void hand_over_children(struct proc *p)
+// Who takes p's children: the process that is init in its job, or in the nearest job around it that has one. NULL: p is
+// that one.
+static struct proc *reaper_for(struct proc *p) REQUIRES(family_lock)
 {
+    for (struct job *job = p->job; job; job = job->parent) {
+        struct proc *init = job_find(job, INIT_PID);
+
+        if (init && !init->ending)
+            return init != p ? init : NULL;
+    }
+    return NULL;
+}
+
+// An ended process waits for its parent among the zombies. One that its parent has no number for is of no interest to
+// anybody: that happens when the machine's init itself lives in a job.
+static void bury(struct proc *p, struct proc *parent) REQUIRES(family_lock)
+{
+    list_remove(&p->sibling_link);
+    p->parent = parent;
+    if (job_number(parent->job, p)) {
+        list_append(&parent->zombies, &p->sibling_link);
+        wake_all(&parent->child_ended);
+    } else {
+        proc_reap(p);
+        proc_put(p);
+    }
+}
+
+void proc_hand_over_children(struct proc *p)
+{
+    struct proc *init = reaper_for(p);
     struct proc *child, *after;
 
-    spin_lock(&family_lock);
-    struct proc *init = proc_find(INIT_PID);
+    if (!init)
+        return;
     list_for_each_safe(child, after, &p->children, sibling_link) {
         child->parent = init;
         list_remove(&child->sibling_link);
         list_append(&init->children, &child->sibling_link);
     }
-    if (!list_empty(&p->zombies))
-        wake_all(&init->child_ended);
-    list_for_each_safe(child, after, &p->zombies, sibling_link) {
-        child->parent = init;
-        list_remove(&child->sibling_link);
-        list_append(&init->zombies, &child->sibling_link);
-    }
+    list_for_each_safe(child, after, &p->zombies, sibling_link)
+        bury(child, init);
+}
+
+// From here on it is on its way: it can't be frozen or stopped any more.
+static void begin_to_end(struct proc *self)
+{
+    spin_lock(&family_lock);
+    self->ending = true;
+    stop_forget(self);
     spin_unlock(&family_lock);
 }
 
@@ -44,16 +75,16 @@ void proc_exit(int status)
 {
     struct proc *self = proc_self();
 
-    if (self->pid == INIT_PID)
+    if (proc_machine_pid(self) == INIT_PID)
         init_ended(status);
-    freezer_ending(self);
+    begin_to_end(self);
     fds_replace_all(self, NULL);
     inode_put(self->cwd);
     self->cwd = NULL;
     proc_replace_space(self, NULL);
-    hand_over_children(self);
 
     spin_lock(&family_lock);
+    proc_hand_over_children(self);
     self->status = status;
     spin_unlock(&family_lock);
     thread_exit();
@@ -67,18 +98,17 @@ void proc_buried(struct thread *t)
 
     spin_lock(&family_lock);
     p->zombie = true;
-    list_remove(&p->sibling_link);
-    list_append(&p->parent->zombies, &p->sibling_link);
-    wake_all(&p->parent->child_ended);
+    freezer_gone(p);
+    bury(p, p->parent);
     spin_unlock(&family_lock);
 }
 
-static struct proc *find_among(struct list *family, int which) REQUIRES(family_lock)
+static struct proc *find_among(struct list *family, const struct job *job, int which) REQUIRES(family_lock)
 {
     struct proc *p;
 
     list_for_each(p, family, sibling_link)
-        if (which == -1 || p->pid == which)
+        if (which == -1 || job_number(job, p) == which)
             return p;
     return NULL;
 }
@@ -87,10 +117,10 @@ static struct proc *find_among(struct list *family, int which) REQUIRES(family_l
 static int await_zombie(struct proc *self, int which, int options, struct proc **out) REQUIRES(family_lock)
 {
     for (;;) {
-        *out = find_among(&self->zombies, which);
+        *out = find_among(&self->zombies, self->job, which);
         if (*out)
             return 0;
-        if (!find_among(&self->children, which))
+        if (!find_among(&self->children, self->job, which))
             return -ECHILD;
         if (options & WNOHANG)
             return 0;
@@ -108,7 +138,7 @@ int proc_wait(int which, int options, int *pid, int *status)
     spin_lock(&family_lock);
     int err = await_zombie(proc_self(), which, options, &child);
     if (!err && child) {
-        *pid = child->pid;
+        *pid = job_number(proc_self()->job, child);
         *status = child->status;
         proc_reap(child);
     }

@@ -106,3 +106,9 @@ void fds_replace_all(struct proc *p, struct file **files)
             file_put(before);
     }
 }
+
+void fds_exchange(struct proc *p, struct proc *draft)
+{
+    for (int fd = 0; fd < OPEN_MAX; fd++)
+        (void)exchange(&draft->fds, fd, exchange(&p->fds, fd, draft->fds.files[fd]));
+}

@@ -8,7 +8,7 @@
 #include <uapi/errno.h>
 #include <uapi/wait.h>
 
-static void child_begin(void *arg)
+void proc_child_begin(void *arg)
 {
     struct proc *self = arg;
 
@@ -23,8 +23,10 @@ static void inherit(struct proc *child, struct proc *parent)
 
     proc_copy_name(parent, name);
     proc_set_name(child, name);
-    child->pgid = parent->pgid;
-    child->job = parent->job;
+    job_put(child->job);
+    child->job = job_get(parent->job);
+    for (u32 level = 0; level <= parent->job->level; level++)
+        child->numbers[level].pgid = parent->numbers[level].pgid;
     child->clock_offset = parent->clock_offset;
     proc_set_cwd(child, inode_get(parent->cwd), parent->cwd_text);
     fds_copy(parent, child);
@@ -40,7 +42,7 @@ int proc_fork(int *child_pid)
     struct proc *parent = proc_self();
     struct proc *child;
 
-    int err = proc_create(child_begin, &child);
+    int err = proc_create(proc_child_begin, &child);
     if (err)
         return err;
     err = vmspace_clone(parent->space, true, &child->space);
@@ -49,7 +51,11 @@ int proc_fork(int *child_pid)
         return err;
     }
     inherit(child, parent);
-    *child_pid = proc_publish(child, parent);
+    spin_lock(&family_lock);
+    job_enter(child, 0, 0);
+    proc_publish(child, parent);
+    *child_pid = proc_pid(child);
+    spin_unlock(&family_lock);
     return 0;
 }
 
@@ -90,6 +96,9 @@ int proc_start_init(const char *path)
     init_path = path;
     proc_set_name(p, "init");
     proc_set_cwd(p, fs_root(), "/");
-    (void)proc_publish(p, NULL);
+    spin_lock(&family_lock);
+    job_enter(p, 0, INIT_PID);
+    proc_publish(p, NULL);
+    spin_unlock(&family_lock);
     return 0;
 }

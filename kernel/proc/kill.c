@@ -4,13 +4,19 @@
 #include <uapi/errno.h>
 #include <uapi/wait.h>
 
-// The mark first, then the interrupt: who clears thread.interrupted and sees no mark will be interrupted again.
-void proc_mark_killed(struct proc *p, int reason)
+static bool set_killed(struct proc *p, int reason)
 {
     int none = 0;
 
-    atomic_compare_exchange_strong(&p->killed, &none, reason);  // the first reason counts
+    return atomic_compare_exchange_strong(&p->killed, &none, reason);  // the first reason counts
+}
+
+// The mark first, then the interrupt: who clears thread.interrupted and sees no mark will be interrupted again.
+void proc_mark_killed(struct proc *p, int reason)
+{
+    (void)set_killed(p, reason);
     thread_interrupt(&p->thread);
+    freezer_release(p);
 }
 
 bool proc_killed(const struct proc *p)
@@ -23,7 +29,7 @@ int proc_kill(int pid, int reason)
     int err = -ESRCH;
 
     spin_lock(&family_lock);
-    struct proc *p = proc_find(pid);
+    struct proc *p = job_find(proc_self()->job, pid);
     if (p && !p->parent)
         err = -EPERM;
     else if (p) {
@@ -40,40 +46,48 @@ void proc_kill_group(int pgid, int reason)
 
     spin_lock(&family_lock);
     list_for_each(p, &proc_table, table_link)
-        if (p->pgid == pgid && p->parent)
+        if (job_group(&machine_job, p) == pgid && p->parent)
             proc_mark_killed(p, reason);
     spin_unlock(&family_lock);
 }
 
 int proc_group(const struct proc *p)
 {
-    return p->pgid;
+    return p->numbers[0].pgid;
 }
 
-static bool group_exists(int pgid) REQUIRES(family_lock)
+int proc_find_group(int pgid, int *group)
 {
-    struct proc *p;
+    struct proc *self = proc_self();
+    int err = 0;
 
-    list_for_each(p, &proc_table, table_link)
-        if (p->pgid == pgid)
-            return true;
-    return false;
+    *group = pgid;
+    if (self->job == &machine_job || !pgid)
+        return 0;
+    spin_lock(&family_lock);
+    struct proc *member = job_find_group(self->job, pgid);
+    if (member)
+        *group = proc_group(member);
+    else
+        err = -ESRCH;
+    spin_unlock(&family_lock);
+    return err;
 }
 
 static int set_group(int pid, int pgid) REQUIRES(family_lock)
 {
     struct proc *self = proc_self();
-    struct proc *p = pid ? proc_find(pid) : self;
+    struct proc *p = pid ? job_find(self->job, pid) : self;
 
     if (!p)
         return -ESRCH;
     if (p != self && p->parent != self)
         return -EPERM;
-    if (!pgid)
-        pgid = p->pid;
-    if (pgid != p->pid && !group_exists(pgid))
+    int own = job_number(self->job, p);
+    struct proc *member = job_find_group(self->job, pgid ? pgid : own);
+    if (!member && pgid && pgid != own)
         return -EPERM;
-    p->pgid = pgid;
+    job_join_group(self->job, p, member ? member : p);
     return 0;
 }
 
@@ -91,13 +105,13 @@ void upcall_violation(struct uregs *regs, int reason, const char *what, uaddr_t 
 {
     struct proc *self = proc_self();
 
-    printk("pid %d %s: %s at 0x%lx, pc 0x%lx\n", self->pid, proc_name(self), what, (unsigned long)address,
-           (unsigned long)uregs_pc(regs));
+    printk("pid %d %s: %s at 0x%lx, pc 0x%lx\n", proc_machine_pid(self), proc_name(self), what,
+           (unsigned long)address, (unsigned long)uregs_pc(regs));
     // With the first process the machine would end, so that one waits for memory; then its access is tried again.
-    if (self->pid == INIT_PID && reason == SIGKILL)
+    if (proc_machine_pid(self) == INIT_PID && reason == SIGKILL)
         (void)!thread_sleep_until(time_ns() + NS_PER_SECOND);
-    else
-        proc_mark_killed(self, reason);
+    else if (set_killed(self, reason))
+        thread_interrupt(&self->thread);
 }
 
 void upcall_user_return(struct uregs *regs)
@@ -105,7 +119,9 @@ void upcall_user_return(struct uregs *regs)
     struct proc *self = proc_self();
 
     (void)regs;
-    while (self->thread.interrupted || self->thread.resched) {
+    if (self->stop_event == EVENT_FAULT)
+        stop_count_faults(self);
+    while (self->thread.interrupted || self->thread.resched || self->stopped) {
         if (self->thread.resched)
             thread_yield();
         self->thread.interrupted = false;

@@ -1,4 +1,4 @@
-// The table of processes: pids, references, and what a process tells of itself.
+// The table of processes: references, and what a process tells of itself.
 #include "process.h"
 #include <base/string.h>
 #include <fs/inode.h>
@@ -7,14 +7,9 @@
 #include <proc/exec.h>
 #include <uapi/errno.h>
 
-#define PID_MAX     30000
-#define PID_BUCKETS 128
-
 struct spinlock family_lock = SPINLOCK_INIT("family", RANK_FAMILY);
 struct list proc_table GUARDED_BY(family_lock) = { &proc_table, &proc_table };
 
-static struct list by_pid[PID_BUCKETS] GUARDED_BY(family_lock);
-static int last_pid GUARDED_BY(family_lock);
 static u32 places_taken GUARDED_BY(family_lock);  // published processes and those being made
 
 static bool place_take(void)
@@ -36,18 +31,20 @@ static void place_release(void)
 static void locks_init(struct proc *p) NO_LOCK_ANALYSIS
 {
     list_init(&p->table_link);
-    list_init(&p->pid_link);
     list_init(&p->sibling_link);
     list_init(&p->children);
     list_init(&p->zombies);
     wait_queue_init(&p->child_ended);
+    list_init(&p->freeze_link);
+    wait_queue_init(&p->released);
+    list_init(&p->stop.timer.link);
+    for (u32 i = 0; i < JOB_LEVELS; i++)
+        list_init(&p->numbers[i].link);
     spin_init(&p->lock, "proc", RANK_PROC);
-    wait_queue_init(&p->freezer);
-    wait_queue_init(&p->thawed);
     fds_init(p);
 }
 
-static struct proc *allocate(void (*begin)(void *)) NO_LOCK_ANALYSIS
+struct proc *proc_draft(void (*begin)(void *)) NO_LOCK_ANALYSIS
 {
     struct proc *p = kzalloc(sizeof(*p));
     void *stack = kmalloc(KERNEL_STACK_SIZE);
@@ -64,6 +61,7 @@ static struct proc *allocate(void (*begin)(void *)) NO_LOCK_ANALYSIS
     p->thread.proc = p;
     p->thread.on_dead = proc_buried;
     p->refs = 1;
+    p->job = job_get(&machine_job);
     return p;
 }
 
@@ -71,21 +69,26 @@ int proc_create(void (*begin)(void *), struct proc **out)
 {
     if (!place_take())
         return -EAGAIN;
-    *out = allocate(begin);
+    *out = proc_draft(begin);
     if (*out)
         return 0;
     place_release();
     return -ENOMEM;
 }
 
-void proc_discard(struct proc *p)
+void proc_discard_draft(struct proc *p)
 {
     fds_replace_all(p, NULL);
     if (p->cwd)
         inode_put(p->cwd);
     vmspace_destroy(p->space);
-    place_release();
     proc_put(p);
+}
+
+void proc_discard(struct proc *p)
+{
+    proc_discard_draft(p);
+    place_release();
 }
 
 struct proc *proc_hold(struct proc *p)
@@ -98,62 +101,30 @@ void proc_put(struct proc *p)
 {
     if (--p->refs)
         return;
+    job_put(p->job);
     kfree(p->thread.stack);
     kfree(p);
 }
 
-struct proc *proc_find(int pid)
+void proc_publish(struct proc *p, struct proc *parent)
 {
-    struct list *bucket = &by_pid[(u32)pid % PID_BUCKETS];
-    struct proc *p;
-
-    list_for_each(p, bucket, pid_link)
-        if (p->pid == pid)
-            return p;
-    return NULL;
-}
-
-// Also the name of a group that has lost its leader isn't given to a stranger: ^C would hit both.
-static bool pid_in_use(int pid) REQUIRES(family_lock)
-{
-    struct proc *p;
-
-    list_for_each(p, &proc_table, table_link)
-        if (p->pid == pid || p->pgid == pid)
-            return true;
-    return false;
-}
-
-static int pid_take(void) REQUIRES(family_lock)
-{
-    do
-        last_pid = last_pid < PID_MAX ? last_pid + 1 : 2;
-    while (pid_in_use(last_pid));
-    return last_pid;
-}
-
-int proc_publish(struct proc *p, struct proc *parent)
-{
-    spin_lock(&family_lock);
-    int pid = pid_take();
-    p->pid = pid;
-    if (!p->pgid)
-        p->pgid = pid;
     p->parent = parent;
     list_append(&proc_table, &p->table_link);
-    list_append(&by_pid[(u32)pid % PID_BUCKETS], &p->pid_link);
+    if (p->zombie) {
+        list_append(&parent->zombies, &p->sibling_link);
+        return;
+    }
     if (parent)
         list_append(&parent->children, &p->sibling_link);
+    freezer_born(p);
     thread_start(&p->thread);
-    spin_unlock(&family_lock);
-    return pid;
 }
 
 void proc_reap(struct proc *p)
 {
     list_remove(&p->table_link);
-    list_remove(&p->pid_link);
     list_remove(&p->sibling_link);
+    job_leave(p, 0);
     places_taken--;
 }
 
@@ -172,7 +143,12 @@ struct proc *proc_self(void)
 
 int proc_pid(const struct proc *p)
 {
-    return p->pid;
+    return p->numbers[p->job->level].pid;
+}
+
+int proc_machine_pid(const struct proc *p)
+{
+    return p->numbers[0].pid;
 }
 
 // For the process itself and its freezer, while nobody changes it.
@@ -248,17 +224,14 @@ u64 proc_clock_time(const struct proc *p, u64 clock)
 int proc_parent_pid(struct proc *p)
 {
     spin_lock(&family_lock);
-    int pid = p->parent ? p->parent->pid : 0;
+    int pid = job_parent_number(p->job, p);
     spin_unlock(&family_lock);
     return pid;
 }
 
 void proc_init(void)
 {
-    spin_lock(&family_lock);
-    for (u32 i = 0; i < PID_BUCKETS; i++)
-        list_init(&by_pid[i]);
-    spin_unlock(&family_lock);
+    job_init();
     exec_register(&elf_format);
     proc_console_init();
 }

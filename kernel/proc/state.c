@@ -1,4 +1,4 @@
-// A process as plain state, out of a frozen process and into the calling one.
+// A process as plain state, out of a frozen one.
 #include "process.h"
 #include <base/string.h>
 #include <fs/file.h>
@@ -18,20 +18,26 @@ static void restart_export(const struct restart *r, struct restart *out)
     out->deadline = r->deadline > now ? r->deadline - now : 0;
 }
 
-static void restart_import(const struct restart *saved, struct restart *out)
+// A zombie's numbers are those that its parent will be told.
+static void family_export(struct proc *p, struct x_proc *out)
 {
-    u64 now = time_ns();
-
-    *out = *saved;
-    out->unused = 0;
-    if (__builtin_add_overflow(saved->deadline, now, &out->deadline))
-        out->deadline = NEVER;
+    spin_lock(&family_lock);
+    const struct job *job = p->zombie ? p->parent->job : p->job;
+    out->pid = job_number(job, p);
+    out->ppid = job_parent_number(job, p);
+    out->pgid = job_group(job, p);
+    out->ended = p->zombie;
+    out->status = p->zombie ? p->status : 0;
+    spin_unlock(&family_lock);
 }
 
 void proc_export(struct proc *p, struct x_proc *out)
 {
-    *out = (struct x_proc){ .pid = p->pid, .ppid = proc_parent_pid(p), .pgid = p->pgid, .uptime = proc_clock(p) };
+    *out = (struct x_proc){ .uptime = proc_clock(p) };
+    family_export(p, out);
     proc_copy_name(p, out->name);
+    if (out->ended)
+        return;
     out->regs = *proc_regs(p);
     // The calling process is in a call that will end as usual; only a frozen one may have been cut off.
     if (p == proc_self())
@@ -49,31 +55,4 @@ struct file *proc_file(struct proc *p, int fd)
         file_get(f);
     spin_unlock(&p->fds.lock);
     return f;
-}
-
-static void name_import(struct proc *p, const char saved[NAME_MAX_])
-{
-    char name[NAME_MAX_];
-
-    memcpy(name, saved, sizeof(name));
-    name[sizeof(name) - 1] = '\0';
-    proc_set_name(p, name);
-}
-
-void proc_import(const struct x_proc *state, struct vmspace *space, struct file **files, struct inode *cwd,
-                 const char *cwd_text)
-{
-    struct proc *self = proc_self();
-
-    proc_replace_space(self, space);
-    fds_replace_all(self, files);
-    proc_set_cwd(self, cwd, cwd_text);
-    name_import(self, state->name);
-    restart_import(&state->restart, &self->restart);
-    self->clock_offset = state->uptime - time_ns();
-    self->job = self->pid;
-
-    *proc_regs(self) = state->regs;
-    uregs_sanitize(proc_regs(self));
-    fpu_import(&self->fpu, state->fpu);
 }

@@ -84,10 +84,17 @@ int sys_exec(struct call *c);
 int sys_getpid(struct call *c);
 int sys_getppid(struct call *c);
 int sys_setpgid(struct call *c);
+int sys_cont(struct call *c);
+int sys_stop_at(struct call *c);
 int sys_sbrk(struct call *c);
 int sys_sleep(struct call *c);
+
+// Checkpoints:
 int sys_checkpoint(struct call *c);
 int sys_restart(struct call *c);
+int sys_ckpt_save(struct call *c);
+int sys_ckpt_wait(struct call *c);
+int sys_ckpt_restore(struct call *c);
 
 // The machine:
 int sys_uptime(struct call *c);

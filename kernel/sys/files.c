@@ -173,13 +173,16 @@ static int check_console(struct proc *self, int fd)
 int sys_tcsetpgrp(struct call *c)
 {
     int err = check_console(c->self, call_int(c, 0));
+    int group;
 
     if (err)
         return err;
     if (call_int(c, 1) < 0)
         return -EINVAL;
-    console_set_foreground(call_int(c, 1));
-    return 0;
+    err = proc_find_group(call_int(c, 1), &group);
+    if (!err)
+        console_set_foreground(group);
+    return err;
 }
 
 int sys_tcsetmode(struct call *c)

@@ -1,7 +1,6 @@
 // Calls on processes, and on the calling one's memory and time.
 #include "call.h"
 #include <base/string.h>
-#include <ckpt/ckpt.h>
 #include <kern/time.h>
 #include <mm/kmalloc.h>
 #include <mm/usercopy.h>
@@ -121,6 +120,18 @@ int sys_setpgid(struct call *c)
     return proc_set_group(call_int(c, 0), call_int(c, 1));
 }
 
+int sys_cont(struct call *c)
+{
+    return proc_continue(call_int(c, 0));
+}
+
+int sys_stop_at(struct call *c)
+{
+    int n = call_int(c, 2);
+
+    return n < 0 ? -EINVAL : proc_stop_at(call_int(c, 0), (enum proc_event)call_int(c, 1), (u32)n);
+}
+
 int sys_sbrk(struct call *c)
 {
     uaddr_t old;
@@ -150,29 +161,4 @@ int sys_sleep(struct call *c)
     if (!restart->deadline)
         restart->deadline = deadline_after(c->self, ticks);
     return thread_sleep_until(restart->deadline);
-}
-
-int sys_checkpoint(struct call *c)
-{
-    char *path;
-
-    int err = call_path(c, 1, &path);
-    if (err)
-        return err;
-    err = ckpt_save(call_int(c, 0), path);
-    kfree(path);
-    return err;
-}
-
-int sys_restart(struct call *c)
-{
-    char *path;
-
-    int err = call_path(c, 0, &path);
-    if (err)
-        return err;
-    err = ckpt_restore(path);
-    kfree(path);
-    c->replaced = !err;
-    return err;
 }

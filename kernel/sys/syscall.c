@@ -58,6 +58,11 @@ static const struct entry table[SYS_COUNT] = {
     CALL(poweroff, 1),
     CALL(getppid, 0),
     CALL(time, 1),
+    CALL(ckpt_save, 2),
+    CALL(ckpt_wait, 3),
+    CALL(ckpt_restore, 1),
+    CALL(cont, 1),
+    CALL(stop_at, 3),
 };
 // clang-format on
 
@@ -92,6 +97,7 @@ void upcall_syscall(struct uregs *regs)
         uregs_rewind_call(regs, c.number);
         return;
     }
+    proc_count_call(c.self);
     if (c.replaced)
         return;
     *restart = (struct restart){ 0 };

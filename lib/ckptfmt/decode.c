@@ -7,8 +7,34 @@ static u64 user_end(const struct ckpt_reader *r)
     return r->machine->user_end;
 }
 
-static decode_payload decode_epoch, decode_file, decode_space, decode_tree, decode_process, decode_state,
-    decode_restart, decode_cwd, decode_descriptors;
+static decode_payload decode_epoch, decode_pipe, decode_content, decode_file, decode_space, decode_tree, decode_process,
+    decode_state, decode_restart, decode_cwd, decode_descriptors;
+
+// The newest epoch says in its header what it is; of an older one that header knows nothing but the number.
+static bool epoch_is_the_header(const struct ckpt_reader *r, const struct ckpt_epoch *e)
+{
+    if (e->epoch != r->header.epoch)
+        return false;
+    return r->older || (e->parent == r->header.parent && e->wall_ns == r->header.wall_ns);
+}
+
+// An older epoch is known to keep at least what the newer one has counted on.
+static bool history_is_sound(const struct ckpt_reader *r, const struct ckpt_epoch *e)
+{
+    if (e->parent >= e->epoch || e->previous >= e->epoch || (e->kept && !e->previous))
+        return false;
+    if (r->older && e->kept < r->steps_left)
+        return false;
+    return e->previous || !(e->previous_block || e->previous_size || e->previous_digest);
+}
+
+// Each content and each pipe has a FILE, and each space a process.
+static bool counts_are_sound(const struct ckpt_epoch *e)
+{
+    return e->processes >= 1 && e->processes <= CKPT_PROCESSES_MAX && e->spaces <= e->processes &&
+           e->contents <= CKPT_CONTENTS_MAX && e->contents <= e->files && e->pipes <= CKPT_PIPES_MAX &&
+           e->pipes <= e->files;
+}
 
 static enum ckpt_error decode_epoch(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item)
 {
@@ -33,11 +59,28 @@ static enum ckpt_error decode_epoch(const struct ckpt_reader *r, const u8 *at, s
     e->files = le32(at + EPOCH_FILES);
     e->spaces = le32(at + EPOCH_SPACES);
     e->processes = le32(at + EPOCH_PROCESSES);
-    if (e->epoch != r->header.epoch || e->parent != r->header.parent || e->previous >= e->epoch)
+    if (!epoch_is_the_header(r, e) || !history_is_sound(r, e))
         return CKPT_BAD_HEADER;
-    if (e->contents || e->pipes)
-        return CKPT_UNKNOWN_RECORD;
-    return e->processes > 0 ? CKPT_OK : CKPT_BAD_ORDER;
+    return counts_are_sound(e) ? CKPT_OK : CKPT_BAD_ORDER;
+}
+
+static enum ckpt_error decode_pipe(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item)
+{
+    struct ckpt_pipe *p = &item->pipe;
+
+    if (length < PIPE_SIZE)
+        return CKPT_BAD_RECORD;
+    p->size = le32(at + PIPE_BYTES);
+    p->bytes = at + PIPE_SIZE;
+    return p->size <= CKPT_PIPE_MAX && length == PIPE_SIZE + p->size ? CKPT_OK : CKPT_BAD_RECORD;
+}
+
+static enum ckpt_error decode_content(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item)
+{
+    if (length != CONTENT_SIZE)
+        return CKPT_BAD_RECORD;
+    item->content.size = le64(at + CONTENT_LENGTH);
+    return item->content.size <= INT64_MAX ? CKPT_OK : CKPT_BAD_RECORD;
 }
 
 // A text of `size` bytes that ends the payload: no NUL, not too long.
@@ -49,11 +92,6 @@ static enum ckpt_error decode_path(const u8 *at, size_t left, u32 size, const ch
         return CKPT_BAD_TEXT;
     *path = (const char *)at;
     return CKPT_OK;
-}
-
-static bool file_is_pipe(const struct ckpt_file *f)
-{
-    return f->kind == CKPT_FILE_PIPE_READ || f->kind == CKPT_FILE_PIPE_WRITE;
 }
 
 static bool file_type_fits(const struct ckpt_file *f)
@@ -68,13 +106,25 @@ static bool file_type_fits(const struct ckpt_file *f)
     }
 }
 
+static enum ckpt_error check_content(const struct ckpt_reader *r, const struct ckpt_file *f)
+{
+    if (f->content > r->epoch.contents)
+        return CKPT_BAD_REFERENCE;
+    if (f->kind != CKPT_FILE_INODE || f->type != CKPT_INODE_FILE || f->size != r->content_size[f->content - 1])
+        return CKPT_BAD_FILE;
+    return CKPT_OK;
+}
+
 static enum ckpt_error check_file(const struct ckpt_reader *r, const struct ckpt_file *f)
 {
     if (!file_type_fits(f) || (f->flags & ~CKPT_FILE_FLAGS) || (f->flags & 3) == 3 || f->offset > INT64_MAX)
         return CKPT_BAD_FILE;
     if (file_is_pipe(f) != (f->pipe != 0))
         return CKPT_BAD_FILE;
-    return f->content <= r->epoch.contents ? CKPT_OK : CKPT_BAD_REFERENCE;
+    if (file_is_carried_end(r, f) &&
+        set_has(f->kind == CKPT_FILE_PIPE_READ ? r->pipe_is_read : r->pipe_is_written, f->pipe))
+        return CKPT_BAD_FILE;
+    return f->content ? check_content(r, f) : CKPT_OK;
 }
 
 static enum ckpt_error decode_file(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item)
@@ -194,17 +244,39 @@ static enum ckpt_error decode_tree(const struct ckpt_reader *r, const u8 *at, si
     return CKPT_OK;
 }
 
+static bool pid_is_taken(const struct ckpt_reader *r, s32 pid)
+{
+    for (u64 i = 0; i < r->processes; i++)
+        if (r->pid[i] == pid)
+            return true;
+    return false;
+}
+
+// The first process's parent is outside; that of any other is in the image, before it and alive.
+static enum ckpt_error check_parent(const struct ckpt_reader *r, const struct ckpt_process *p, u64 ordinal)
+{
+    if (p->parent >= ordinal || (p->parent == 0) != (ordinal == 1))
+        return CKPT_BAD_REFERENCE;
+    if (p->parent == 0)
+        return p->state == CKPT_ALIVE ? CKPT_OK : CKPT_BAD_PROCESS;
+    return set_has(r->process_ended, p->parent) || p->ppid != r->pid[p->parent - 1] ? CKPT_BAD_PROCESS : CKPT_OK;
+}
+
 static enum ckpt_error check_process(const struct ckpt_reader *r, const struct ckpt_process *p, u64 ordinal)
 {
     bool alive = p->state == CKPT_ALIVE;
 
-    if (p->pid <= 0 || p->ppid < 0 || p->pgid < 0 || (!alive && p->state != CKPT_ENDED))
+    if (p->pid <= 0 || p->ppid < 0 || p->pgid < 0 || (!alive && p->state != CKPT_ENDED) || (alive && p->status))
+        return CKPT_BAD_PROCESS;
+    if (pid_is_taken(r, p->pid))
         return CKPT_BAD_PROCESS;
     if (strnlen(p->name, CKPT_NAME_SIZE) == CKPT_NAME_SIZE)
         return CKPT_BAD_TEXT;
-    if (p->parent >= ordinal || alive != (p->space != 0) || p->space > r->epoch.spaces)
+    if (alive != (p->space != 0) || p->space > r->epoch.spaces)
         return CKPT_BAD_REFERENCE;
-    return CKPT_OK;
+    if (alive && set_has(r->space_is_named, p->space))
+        return CKPT_BAD_REFERENCE;
+    return check_parent(r, p, ordinal);
 }
 
 static enum ckpt_error decode_process(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item)
@@ -296,11 +368,10 @@ static enum ckpt_error decode_descriptors(const struct ckpt_reader *r, const u8 
 enum ckpt_error ckpt_decode_payload(const struct ckpt_reader *r, const u8 *at, size_t length, struct ckpt_item *item)
 {
     static decode_payload *const decoders[] = {
-        [CKPT_EPOCH] = decode_epoch,     [CKPT_FILE] = decode_file,
-        [CKPT_SPACE] = decode_space,     [CKPT_TREE] = decode_tree,
-        [CKPT_PROCESS] = decode_process, [CKPT_REGISTERS] = decode_state,
-        [CKPT_FPU] = decode_state,       [CKPT_RESTART] = decode_restart,
-        [CKPT_CWD] = decode_cwd,         [CKPT_DESCRIPTORS] = decode_descriptors,
+        [CKPT_EPOCH] = decode_epoch,     [CKPT_PIPE] = decode_pipe,       [CKPT_CONTENT] = decode_content,
+        [CKPT_FILE] = decode_file,       [CKPT_SPACE] = decode_space,     [CKPT_TREE] = decode_tree,
+        [CKPT_PROCESS] = decode_process, [CKPT_REGISTERS] = decode_state, [CKPT_FPU] = decode_state,
+        [CKPT_RESTART] = decode_restart, [CKPT_CWD] = decode_cwd,         [CKPT_DESCRIPTORS] = decode_descriptors,
     };
 
     return decoders[item->type](r, at, length, item);

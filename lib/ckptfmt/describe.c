@@ -1,52 +1,35 @@
 // An image's records in words: what the guest's ckptinfo and the host's ckpt show.
 
+#include "say.h"
 #include <base/byteorder.h>
-#include <base/calendar.h>
-#include <base/format.h>
 #include <base/string.h>
-#include <ckptfmt/ckptfmt.h>
 
-#define NS_PER_US     1000u
-#define NS_PER_MS     1000000u
-#define NS_PER_SECOND 1000000000u
-
-struct listing {
-    void (*put)(void *arg, const char *bytes, size_t n);
-    void *arg;
-};
-
-static void PRINTF_LIKE(2, 3) say(const struct listing *l, const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    format_to(l->put, l->arg, format, ap);
-    va_end(ap);
-}
-
-static void say_seconds(const struct listing *l, const char *what, u64 ns)
-{
-    u64 ms = ns / NS_PER_MS;
-
-    say(l, "%s%llu.%03u s", what, (unsigned long long)(ms / 1000), (unsigned)(ms % 1000));
-}
-
-static void say_date(const struct listing *l, u64 wall_ns)
-{
-    struct calendar c;
-
-    calendar_from_seconds(wall_ns / NS_PER_SECOND, &c);
-    say(l, "%04u-%02u-%02u %02u:%02u:%02u UTC", c.year, c.month, c.day, c.hour, c.minute, c.second);
-}
+#define NS_PER_US 1000u
 
 static void say_epoch(const struct listing *l, const struct ckpt_reader *r, const struct ckpt_epoch *e)
 {
-    say(l, "epoch %llu: %s, saved ", (unsigned long long)e->epoch, r->machine->name);
-    say_date(l, e->wall_ns);
-    say_seconds(l, ", uptime ", e->uptime_ns);
-    say(l, ", pause %llu us\n", (unsigned long long)(e->pause_ns / NS_PER_US));
-    say(l, "    %llu pages written, %llu blocks with their nodes\n", (unsigned long long)e->pages_written,
-        (unsigned long long)e->blocks_written);
+    ckpt_say(l, "epoch %llu", (unsigned long long)e->epoch);
+    if (e->parent)
+        ckpt_say(l, " from %llu", (unsigned long long)e->parent);
+    ckpt_say(l, ": %s, saved ", r->machine->name);
+    ckpt_say_date(l, e->wall_ns);
+    ckpt_say_seconds(l, ", uptime ", e->uptime_ns);
+    ckpt_say(l, ", pause %llu us\n", (unsigned long long)(e->pause_ns / NS_PER_US));
+    ckpt_say(l, "    %llu pages written, %llu blocks with their nodes\n", (unsigned long long)e->pages_written,
+             (unsigned long long)e->blocks_written);
+    if (r->steps_left)
+        ckpt_say(l, "    %u older %s kept; the next is %llu\n", r->steps_left, r->steps_left == 1 ? "epoch" : "epochs",
+                 (unsigned long long)e->previous);
+}
+
+static void say_content(const struct listing *l, u64 ordinal, const struct ckpt_content *c)
+{
+    ckpt_say(l, "content %llu: %llu bytes\n", (unsigned long long)ordinal, (unsigned long long)c->size);
+}
+
+static void say_pipe(const struct listing *l, u64 ordinal, const struct ckpt_pipe *p)
+{
+    ckpt_say(l, "pipe %llu: %u bytes in it\n", (unsigned long long)ordinal, p->size);
 }
 
 static const char *access_text(u32 flags)
@@ -66,18 +49,20 @@ static void say_file(const struct listing *l, u64 ordinal, const struct ckpt_fil
     };
     char path[CKPT_PATH_MAX + 1];
 
-    say(l, "file %llu: %s: %s", (unsigned long long)ordinal, ckpt_text(path, sizeof path, f->path, f->path_length),
-        f->type == CKPT_INODE_DIR ? "directory" : kinds[f->kind]);
+    ckpt_say(l, "file %llu: %s: %s", (unsigned long long)ordinal, ckpt_text(path, sizeof path, f->path, f->path_length),
+             f->type == CKPT_INODE_DIR ? "directory" : kinds[f->kind]);
     if (f->pipe)
-        say(l, " %llu", (unsigned long long)f->pipe);
+        ckpt_say(l, " %llu", (unsigned long long)f->pipe);
     if (f->kind == CKPT_FILE_DEVICE)
-        say(l, " %u,%u", f->major, f->minor);
-    say(l, ", %s%s", access_text(f->flags), f->flags & 0x800 ? ", append" : "");
+        ckpt_say(l, " %u,%u", f->major, f->minor);
+    ckpt_say(l, ", %s%s", access_text(f->flags), f->flags & 0x800 ? ", append" : "");
     if (f->kind == CKPT_FILE_INODE)
-        say(l, ", at %llu of %llu, inode %llu.%llu, %llu changes", (unsigned long long)f->offset,
-            (unsigned long long)f->size, (unsigned long long)f->ino, (unsigned long long)f->generation,
-            (unsigned long long)f->changes);
-    say(l, "\n");
+        ckpt_say(l, ", at %llu of %llu, inode %llu.%llu, %llu changes", (unsigned long long)f->offset,
+                 (unsigned long long)f->size, (unsigned long long)f->ino, (unsigned long long)f->generation,
+                 (unsigned long long)f->changes);
+    if (f->content)
+        ckpt_say(l, ", content %llu", (unsigned long long)f->content);
+    ckpt_say(l, "\n");
 }
 
 static void say_region(const struct listing *l, const struct ckpt_region *g)
@@ -88,17 +73,17 @@ static void say_region(const struct listing *l, const struct ckpt_region *g)
         [CKPT_REGION_STACK] = "stack",
     };
 
-    say(l, "    %08llx-%08llx %c%c%c %s, %llu KiB\n", (unsigned long long)g->start, (unsigned long long)g->end,
-        g->prot & 1 ? 'r' : '-', g->prot & 2 ? 'w' : '-', g->prot & 4 ? 'x' : '-', kinds[g->kind],
-        (unsigned long long)((g->end - g->start) / 1024));
+    ckpt_say(l, "    %08llx-%08llx %c%c%c %s, %llu KiB\n", (unsigned long long)g->start, (unsigned long long)g->end,
+             g->prot & 1 ? 'r' : '-', g->prot & 2 ? 'w' : '-', g->prot & 4 ? 'x' : '-', kinds[g->kind],
+             (unsigned long long)((g->end - g->start) / 1024));
 }
 
 static void say_space(const struct listing *l, u64 ordinal, const struct ckpt_space *s)
 {
     struct ckpt_region g;
 
-    say(l, "space %llu: heap %08llx-%08llx, at most to %08llx\n", (unsigned long long)ordinal,
-        (unsigned long long)s->heap_start, (unsigned long long)s->heap_end, (unsigned long long)s->heap_limit);
+    ckpt_say(l, "space %llu: heap %08llx-%08llx, at most to %08llx\n", (unsigned long long)ordinal,
+             (unsigned long long)s->heap_start, (unsigned long long)s->heap_end, (unsigned long long)s->heap_limit);
     for (u32 i = 0; i < s->regions; i++) {
         ckpt_space_region(s, i, &g);
         say_region(l, &g);
@@ -107,22 +92,22 @@ static void say_space(const struct listing *l, u64 ordinal, const struct ckpt_sp
 
 static void say_tree(const struct listing *l, const struct ckpt_tree *t)
 {
-    say(l, "    %llu pages (%llu KiB) in %llu nodes\n", (unsigned long long)t->pages,
-        (unsigned long long)(t->pages * (CKPT_BLOCK_SIZE / 1024)), (unsigned long long)t->nodes);
+    ckpt_say(l, "    %llu pages (%llu KiB) in %llu nodes\n", (unsigned long long)t->pages,
+             (unsigned long long)(t->pages * (CKPT_BLOCK_SIZE / 1024)), (unsigned long long)t->nodes);
 }
 
 static void say_process(const struct listing *l, const struct ckpt_process *p)
 {
     char name[CKPT_NAME_SIZE];
 
-    say(l, "process %d \"%s\": parent %d, group %d", p->pid, ckpt_text(name, sizeof name, p->name, strlen(p->name)),
-        p->ppid, p->pgid);
+    ckpt_say(l, "process %d \"%s\": parent %d, group %d", p->pid,
+             ckpt_text(name, sizeof name, p->name, strlen(p->name)), p->ppid, p->pgid);
     if (p->state == CKPT_ENDED) {
-        say(l, ", ended with status 0x%x\n", (unsigned)p->status);
+        ckpt_say(l, ", ended with status 0x%x\n", (unsigned)p->status);
         return;
     }
-    say_seconds(l, ", uptime ", p->uptime_ns);
-    say(l, ", space %llu\n", (unsigned long long)p->space);
+    ckpt_say_seconds(l, ", uptime ", p->uptime_ns);
+    ckpt_say(l, ", space %llu\n", (unsigned long long)p->space);
 }
 
 static void say_registers(const struct listing *l, const struct ckpt_machine *m, const struct ckpt_state *s)
@@ -133,31 +118,31 @@ static void say_registers(const struct listing *l, const struct ckpt_machine *m,
         const u8 *at = s->bytes + i * m->register_width;
         u64 value = m->register_width == 8 ? le64(at) : le32(at);
 
-        say(l, "%s%s %0*llx",
-            i % 5 ? "  "
-            : i   ? "\n    "
-                  : "    ",
-            m->register_names[i], (int)m->register_width * 2, (unsigned long long)value);
+        ckpt_say(l, "%s%s %0*llx",
+                 i % 5 ? "  "
+                 : i   ? "\n    "
+                       : "    ",
+                 m->register_names[i], (int)m->register_width * 2, (unsigned long long)value);
     }
-    say(l, "\n");
+    ckpt_say(l, "\n");
 }
 
 static void say_restart(const struct listing *l, const struct ckpt_restart *r)
 {
     if (!r->call)
         return;
-    say(l, "    call %u goes on: %llu bytes done", r->call, (unsigned long long)r->done);
+    ckpt_say(l, "    call %u goes on: %llu bytes done", r->call, (unsigned long long)r->done);
     if (r->left_ns)
-        say_seconds(l, ", ", r->left_ns);
-    say(l, "%s\n", r->left_ns ? " left" : "");
+        ckpt_say_seconds(l, ", ", r->left_ns);
+    ckpt_say(l, "%s\n", r->left_ns ? " left" : "");
 }
 
 static void say_cwd(const struct listing *l, const struct ckpt_cwd *c)
 {
     char path[CKPT_PATH_MAX + 1];
 
-    say(l, "    working directory %s, inode %llu.%llu\n", ckpt_text(path, sizeof path, c->path, c->path_length),
-        (unsigned long long)c->ino, (unsigned long long)c->generation);
+    ckpt_say(l, "    working directory %s, inode %llu.%llu\n", ckpt_text(path, sizeof path, c->path, c->path_length),
+             (unsigned long long)c->ino, (unsigned long long)c->generation);
 }
 
 static void say_descriptors(const struct listing *l, const struct ckpt_descriptors *d)
@@ -166,7 +151,7 @@ static void say_descriptors(const struct listing *l, const struct ckpt_descripto
 
     for (u32 i = 0; i < d->count; i++) {
         ckpt_descriptor(d, i, &one);
-        say(l, "    fd %u: file %llu\n", one.fd, (unsigned long long)one.file);
+        ckpt_say(l, "    fd %u: file %llu\n", one.fd, (unsigned long long)one.file);
     }
 }
 
@@ -175,6 +160,12 @@ static void say_item(const struct listing *l, const struct ckpt_reader *r, const
     switch (item->type) {
     case CKPT_EPOCH:
         say_epoch(l, r, &item->epoch);
+        break;
+    case CKPT_CONTENT:
+        say_content(l, item->object, &item->content);
+        break;
+    case CKPT_PIPE:
+        say_pipe(l, item->object, &item->pipe);
         break;
     case CKPT_FILE:
         say_file(l, item->object, &item->file);
@@ -205,7 +196,7 @@ static void say_item(const struct listing *l, const struct ckpt_reader *r, const
     }
 }
 
-enum ckpt_error ckpt_describe(struct ckpt_reader *r, void (*put)(void *arg, const char *bytes, size_t n), void *arg)
+enum ckpt_error ckpt_describe(struct ckpt_reader *r, ckpt_put_text *put, void *arg)
 {
     struct listing l = { put, arg };
     struct ckpt_item item = { .type = CKPT_EPOCH };

@@ -1,9 +1,6 @@
 // The header slots.
 
-#include <base/byteorder.h>
-#include <base/crc32c.h>
-#include <base/string.h>
-#include <ckptfmt/ckptfmt.h>
+#include "layout.h"
 
 // Byte offsets in a slot.
 enum {
@@ -56,6 +53,16 @@ void ckpt_header_encode(const struct ckpt_header *h, u8 block[CKPT_BLOCK_SIZE])
     put_le32(block + CHECKSUM, crc32c(0, block, CHECKSUM));
 }
 
+enum ckpt_error ckpt_check_area(const struct ckpt_header *h)
+{
+    if (h->records_block < CKPT_SLOTS || h->records_block >= h->blocks)
+        return CKPT_BAD_HEADER;
+    if (h->records_size == 0 || h->records_size % 8 ||
+        h->records_size > (h->blocks - h->records_block) * CKPT_BLOCK_SIZE)
+        return CKPT_BAD_HEADER;
+    return CKPT_OK;
+}
+
 // Does the record area lie among the blocks, and these in the file?
 static enum ckpt_error check_extents(const struct ckpt_header *h, u64 file_size)
 {
@@ -63,12 +70,7 @@ static enum ckpt_error check_extents(const struct ckpt_header *h, u64 file_size)
         return CKPT_BAD_HEADER;
     if (h->blocks > file_size / CKPT_BLOCK_SIZE)
         return CKPT_TRUNCATED;
-    if (h->records_block < CKPT_SLOTS || h->records_block >= h->blocks)
-        return CKPT_BAD_HEADER;
-    if (h->records_size == 0 || h->records_size % 8 ||
-        h->records_size > (h->blocks - h->records_block) * CKPT_BLOCK_SIZE)
-        return CKPT_BAD_HEADER;
-    return CKPT_OK;
+    return ckpt_check_area(h);
 }
 
 enum ckpt_error ckpt_header_decode(const u8 block[CKPT_BLOCK_SIZE], u64 file_size, struct ckpt_header *out)

@@ -39,6 +39,16 @@ enum {
 };
 
 enum {
+    PIPE_BYTES = 0,
+    PIPE_SIZE = 8,  // then the bytes
+};
+
+enum {
+    CONTENT_LENGTH = 0,
+    CONTENT_SIZE = 16,
+};
+
+enum {
     FILE_KIND = 0,
     FILE_FLAGS = 4,
     FILE_OFFSET = 8,
@@ -122,6 +132,7 @@ enum {
 
 _Static_assert(SPACE_SIZE + CKPT_REGIONS_MAX * SPACE_REGION_SIZE <= CKPT_PAYLOAD_MAX, "all regions fit");
 _Static_assert(DESCRIPTORS_SIZE + CKPT_FDS_MAX * DESCRIPTOR_SIZE <= CKPT_PAYLOAD_MAX, "all descriptors fit");
+_Static_assert(PIPE_SIZE + CKPT_PIPE_MAX <= CKPT_PAYLOAD_MAX, "a full pipe fits");
 
 // A record's checksum begins with its header, whose checksum field is left out.
 static inline u32 record_checksum_begin(const u8 header[CKPT_RECORD_HEADER])
@@ -133,6 +144,31 @@ static inline u32 record_checksum(const u8 header[CKPT_RECORD_HEADER], const u8 
 {
     return crc32c(record_checksum_begin(header), payload, length);
 }
+
+// Sets of ordinals, which begin with 1.
+static inline bool set_has(const u32 *set, u64 ordinal)
+{
+    return set[(ordinal - 1) / 32] >> (ordinal - 1) % 32 & 1;
+}
+
+static inline void set_add(u32 *set, u64 ordinal)
+{
+    set[(ordinal - 1) / 32] |= 1u << (ordinal - 1) % 32;
+}
+
+static inline bool file_is_pipe(const struct ckpt_file *f)
+{
+    return f->kind == CKPT_FILE_PIPE_READ || f->kind == CKPT_FILE_PIPE_WRITE;
+}
+
+// Is it an end of a pipe that the image carries?
+static inline bool file_is_carried_end(const struct ckpt_reader *r, const struct ckpt_file *f)
+{
+    return file_is_pipe(f) && f->pipe <= r->epoch.pipes;
+}
+
+// Does the record area lie among the blocks?
+enum ckpt_error ckpt_check_area(const struct ckpt_header *h);
 
 // Decode a payload of the item's type. r: what the record may refer to.
 typedef enum ckpt_error decode_payload(const struct ckpt_reader *r, const u8 *at, size_t length,

@@ -46,6 +46,23 @@ size_t ckpt_put_epoch(u8 *at, const struct ckpt_epoch *e)
     return seal(at, CKPT_EPOCH, 0, EPOCH_SIZE);
 }
 
+size_t ckpt_put_pipe(u8 *at, u64 ordinal, const struct ckpt_pipe *p)
+{
+    u8 *to = payload(at, PIPE_SIZE);
+
+    put_le32(to + PIPE_BYTES, p->size);
+    memcpy(to + PIPE_SIZE, p->bytes, p->size);
+    return seal(at, CKPT_PIPE, ordinal, PIPE_SIZE + p->size);
+}
+
+size_t ckpt_put_content(u8 *at, u64 ordinal, const struct ckpt_content *c)
+{
+    u8 *to = payload(at, CONTENT_SIZE);
+
+    put_le64(to + CONTENT_LENGTH, c->size);
+    return seal(at, CKPT_CONTENT, ordinal, CONTENT_SIZE);
+}
+
 size_t ckpt_put_file(u8 *at, u64 ordinal, const struct ckpt_file *f)
 {
     u8 *to = payload(at, FILE_SIZE);

@@ -1,4 +1,4 @@
-// Reading: the newest header, then the epoch's records one after the other.
+// Reading: the newest header, then an epoch's records one after the other.
 
 #include "layout.h"
 
@@ -27,7 +27,15 @@ static enum ckpt_error read_slot(struct ckpt_reader *r, u32 slot, struct ckpt_he
     return n < CKPT_BLOCK_SIZE ? CKPT_TRUNCATED : ckpt_header_decode(r->buffer, r->source->size, out);
 }
 
-enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *source)
+// Stand before the first record of the area that r->header names.
+static void rewind_records(struct ckpt_reader *r)
+{
+    size_t start = offsetof(struct ckpt_reader, position);
+
+    memset((u8 *)r + start, 0, offsetof(struct ckpt_reader, buffer) - start);
+}
+
+static enum ckpt_error open_newest(struct ckpt_reader *r, const struct ckpt_source *source)
 {
     struct ckpt_header b;
     enum ckpt_error err, err_b;
@@ -51,21 +59,41 @@ enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *sourc
     return err;
 }
 
+enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *source, u64 epoch)
+{
+    enum ckpt_error err = open_newest(r, source);
+    struct ckpt_item item;
+
+    while (!err && epoch && r->header.epoch > epoch) {
+        err = ckpt_next(r, &item);
+        if (!err)
+            err = ckpt_open_previous(r);
+    }
+    return !err && epoch && r->header.epoch != epoch ? CKPT_NO_EPOCH : err;
+}
+
+enum ckpt_error ckpt_open_previous(struct ckpt_reader *r)
+{
+    if (r->epoch.previous == 0 || r->steps_left == 0)
+        return CKPT_NO_EPOCH;
+    r->failed_at = r->header.records_block * CKPT_BLOCK_SIZE;
+    r->header.epoch = r->epoch.previous;
+    r->header.records_block = r->epoch.previous_block;
+    r->header.records_size = r->epoch.previous_size;
+    r->header.digest = r->epoch.previous_digest;
+    r->steps_left--;
+    r->older = true;
+    rewind_records(r);
+    return ckpt_check_area(&r->header);
+}
+
 // Which type must come next; CKPT_END: none.
 static u32 type_due(const struct ckpt_reader *r)
 {
     switch (r->last) {
     case 0:
         return CKPT_EPOCH;
-    case CKPT_EPOCH:
-    case CKPT_FILE:
-        if (r->files < r->epoch.files)
-            return CKPT_FILE;
-        // fall through
-    case CKPT_TREE:
-        if (r->spaces < r->epoch.spaces)
-            return CKPT_SPACE;
-        break;
+    case CKPT_CONTENT:
     case CKPT_SPACE:
         return CKPT_TREE;
     case CKPT_PROCESS:
@@ -80,6 +108,14 @@ static u32 type_due(const struct ckpt_reader *r)
     default:
         break;
     }
+    if (r->contents < r->epoch.contents)
+        return CKPT_CONTENT;
+    if (r->pipes < r->epoch.pipes)
+        return CKPT_PIPE;
+    if (r->files < r->epoch.files)
+        return CKPT_FILE;
+    if (r->spaces < r->epoch.spaces)
+        return CKPT_SPACE;
     return r->processes < r->epoch.processes ? CKPT_PROCESS : CKPT_END;
 }
 
@@ -89,12 +125,16 @@ static u64 object_due(const struct ckpt_reader *r, u32 type)
     switch (type) {
     case CKPT_EPOCH:
         return 0;
+    case CKPT_CONTENT:
+        return r->contents + 1;
+    case CKPT_PIPE:
+        return r->pipes + 1;
     case CKPT_FILE:
         return r->files + 1;
     case CKPT_SPACE:
         return r->spaces + 1;
     case CKPT_TREE:
-        return r->spaces;
+        return r->last == CKPT_CONTENT ? r->contents : r->spaces;
     case CKPT_PROCESS:
         return r->processes + 1;
     default:
@@ -104,9 +144,7 @@ static u64 object_due(const struct ckpt_reader *r, u32 type)
 
 static bool type_is_known(u32 type, u32 version)
 {
-    bool known = type == CKPT_EPOCH || (type >= CKPT_FILE && type <= CKPT_DESCRIPTORS);
-
-    return known && version == 1;
+    return type >= CKPT_EPOCH && type <= CKPT_DESCRIPTORS && version == 1;
 }
 
 static u64 area_offset(const struct ckpt_reader *r)
@@ -183,9 +221,37 @@ static enum ckpt_error take_record(struct ckpt_reader *r, bool *known)
         return CKPT_BAD_RECORD;
     if (!*known && !(flags & RECORD_OPTIONAL))
         return CKPT_UNKNOWN_RECORD;
+    if (!*known && r->last == 0)
+        return CKPT_BAD_ORDER;
     if (*known && length > CKPT_PAYLOAD_MAX)
         return CKPT_BAD_RECORD;
     return take_payload(r, r->buffer, length);
+}
+
+static void note_file(struct ckpt_reader *r, const struct ckpt_file *f)
+{
+    r->files++;
+    if (f->content && !set_has(r->content_is_named, f->content)) {
+        set_add(r->content_is_named, f->content);
+        r->contents_named++;
+    }
+    if (file_is_carried_end(r, f)) {
+        if (!set_has(r->pipe_is_read, f->pipe) && !set_has(r->pipe_is_written, f->pipe))
+            r->pipes_named++;
+        set_add(f->kind == CKPT_FILE_PIPE_READ ? r->pipe_is_read : r->pipe_is_written, f->pipe);
+    }
+}
+
+static void note_process(struct ckpt_reader *r, const struct ckpt_process *p)
+{
+    r->pid[r->processes++] = p->pid;
+    r->last_ended = p->state == CKPT_ENDED;
+    if (r->last_ended) {
+        set_add(r->process_ended, r->processes);
+    } else {
+        set_add(r->space_is_named, p->space);
+        r->spaces_named++;
+    }
 }
 
 // Remember what later records are checked by.
@@ -195,20 +261,37 @@ static void note(struct ckpt_reader *r, const struct ckpt_item *item)
     switch (item->type) {
     case CKPT_EPOCH:
         r->epoch = item->epoch;
+        if (!r->older)
+            r->steps_left = item->epoch.kept;
+        break;
+    case CKPT_CONTENT:
+        r->content_size[r->contents++] = item->content.size;
+        break;
+    case CKPT_PIPE:
+        r->pipes++;
         break;
     case CKPT_FILE:
-        r->files++;
+        note_file(r, &item->file);
         break;
     case CKPT_SPACE:
         r->spaces++;
         break;
     case CKPT_PROCESS:
-        r->processes++;
-        r->last_ended = item->process.state == CKPT_ENDED;
+        note_process(r, &item->process);
         break;
     default:
         break;
     }
+}
+
+// After the last FILE no content and no pipe is left without one, after the last PROCESS no space.
+static bool all_are_named(const struct ckpt_reader *r)
+{
+    if (r->last == CKPT_FILE && r->files == r->epoch.files)
+        return r->contents_named == r->epoch.contents && r->pipes_named == r->epoch.pipes;
+    if (r->last == CKPT_PROCESS && r->processes == r->epoch.processes)
+        return r->spaces_named == r->epoch.spaces;
+    return true;
 }
 
 static enum ckpt_error decode_record(struct ckpt_reader *r, u32 due, struct ckpt_item *item)
@@ -220,9 +303,10 @@ static enum ckpt_error decode_record(struct ckpt_reader *r, u32 due, struct ckpt
     if (item->type != due || item->object != object_due(r, due))
         return CKPT_BAD_ORDER;
     err = ckpt_decode_payload(r, r->buffer + CKPT_RECORD_HEADER, le32(r->buffer + RECORD_LENGTH), item);
-    if (!err)
-        note(r, item);
-    return err;
+    if (err)
+        return err;
+    note(r, item);
+    return all_are_named(r) ? CKPT_OK : CKPT_BAD_ORDER;
 }
 
 // After the last record: the rest of its block is empty, and the root digest is right.

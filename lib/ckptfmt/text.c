@@ -7,6 +7,8 @@ const char *ckpt_error_text(enum ckpt_error e)
     static const char *const texts[] = {
         [CKPT_OK] = "no error",
         [CKPT_READ_FAILED] = "can't be read",
+        [CKPT_WRITE_FAILED] = "can't be written",
+        [CKPT_NO_EPOCH] = "the epoch is not kept in this image",
         [CKPT_NOT_IMAGE] = "not a checkpoint image",
         [CKPT_BAD_VERSION] = "written in a newer format",
         [CKPT_BAD_FEATURE] = "needs a feature that is not known here",
@@ -34,7 +36,8 @@ const char *ckpt_error_text(enum ckpt_error e)
 const char *ckpt_type_name(u32 type)
 {
     static const char *const names[] = {
-        [CKPT_EPOCH] = "EPOCH",     [CKPT_FILE] = "FILE",
+        [CKPT_EPOCH] = "EPOCH",     [CKPT_PIPE] = "PIPE",
+        [CKPT_CONTENT] = "CONTENT", [CKPT_FILE] = "FILE",
         [CKPT_SPACE] = "SPACE",     [CKPT_TREE] = "TREE",
         [CKPT_PROCESS] = "PROCESS", [CKPT_REGISTERS] = "REGISTERS",
         [CKPT_FPU] = "FPU",         [CKPT_RESTART] = "RESTART",

@@ -1,53 +1,113 @@
-// Page trees: walking one that is on disk, and building a fresh one.
+// Page trees in the file: walking one, finding pages in one, telling its blocks.
 
-#include <base/byteorder.h>
+#include "tree.h"
 #include <base/crc32c.h>
 #include <base/string.h>
-#include <ckptfmt/ckptfmt.h>
 
-enum { ENTRY_BLOCK = 0, ENTRY_CRC = 4, ENTRY_SIZE = 8 };
-
-static bool block_is_usable(const struct ckpt_walk *w, u32 block)
-{
-    return block >= CKPT_SLOTS && block < w->blocks && (block < w->records_first || block >= w->records_end);
-}
-
-// Enter the node in `block`, which becomes the one of w->level.
-static enum ckpt_error enter(struct ckpt_walk *w, u32 block, u32 crc)
-{
-    u8 *node = w->node[w->level];
-    u64 offset = (u64)block * CKPT_BLOCK_SIZE;
-
-    if (!block_is_usable(w, block))
-        return CKPT_BAD_BLOCK;
-    if (w->nodes_left-- == 0)
-        return CKPT_BAD_TREE;
-    w->failed_at = offset;
-    if (w->source->read(w->source->ctx, offset, node, CKPT_BLOCK_SIZE))
-        return CKPT_READ_FAILED;
-    if (crc32c(0, node, CKPT_BLOCK_SIZE) != crc)
-        return CKPT_BAD_CHECKSUM;
-    w->place[w->level] = 0;
-    return CKPT_OK;
-}
-
-enum ckpt_error ckpt_walk_begin(struct ckpt_walk *w, const struct ckpt_reader *r, const struct ckpt_tree *tree)
+void ckpt_bounds(struct ckpt_bounds *bounds, const struct ckpt_reader *r)
 {
     const struct ckpt_header *h = &r->header;
 
-    w->source = r->source;
-    w->blocks = h->blocks;
-    w->records_first = h->records_block;
-    w->records_end = h->records_block + DIV_ROUND_UP(h->records_size, CKPT_BLOCK_SIZE);
+    bounds->source = r->source;
+    bounds->blocks = h->blocks;
+    bounds->records_first = h->records_block;
+    bounds->records_end = h->records_block + DIV_ROUND_UP(h->records_size, CKPT_BLOCK_SIZE);
+}
+
+bool ckpt_block_is_usable(const struct ckpt_bounds *b, u32 block)
+{
+    return block >= CKPT_SLOTS && block < b->blocks && (block < b->records_first || block >= b->records_end);
+}
+
+// A node without any entry would make a search go on and on, and no writer writes one.
+static bool node_is_sound(const u8 *node)
+{
+    bool empty = true;
+
+    for (u32 slot = 0; slot < CKPT_FANOUT; slot++) {
+        struct entry e = entry_get(node, slot);
+
+        if (e.block)
+            empty = false;
+        else if (e.crc)
+            return false;
+    }
+    return !empty;
+}
+
+enum ckpt_error ckpt_node_read(const struct ckpt_bounds *bounds, struct entry e, u8 node[CKPT_BLOCK_SIZE],
+                               u64 *failed_at)
+{
+    u64 offset = (u64)e.block * CKPT_BLOCK_SIZE;
+
+    if (!ckpt_block_is_usable(bounds, e.block))
+        return CKPT_BAD_BLOCK;
+    *failed_at = offset;
+    if (bounds->source->read(bounds->source->ctx, offset, node, CKPT_BLOCK_SIZE))
+        return CKPT_READ_FAILED;
+    if (crc32c(0, node, CKPT_BLOCK_SIZE) != e.crc)
+        return CKPT_BAD_CHECKSUM;
+    return node_is_sound(node) ? CKPT_OK : CKPT_BAD_TREE;
+}
+
+// ---- walking
+
+// Enter a node, which becomes the one of `level`.
+static enum ckpt_error enter(struct ckpt_walk *w, u32 level, struct entry e)
+{
+    if (w->nodes_left == 0)
+        return CKPT_BAD_TREE;
+    w->nodes_left--;
+    w->level = level;
+    w->place[level] = 0;
+    return ckpt_node_read(&w->bounds, e, w->node[level], &w->failed_at);
+}
+
+static void walk_init(struct ckpt_walk *w, const struct ckpt_reader *r, const struct ckpt_tree *tree)
+{
+    ckpt_bounds(&w->bounds, r);
     w->pages_left = tree->pages;
     w->nodes_left = tree->nodes;
     w->failed_at = 0;
     w->height = tree->height;
     w->level = tree->height;
-    if (tree->root == 0)
-        return CKPT_OK;
-    w->level = tree->height - 1;
-    return enter(w, tree->root, tree->crc);
+}
+
+static enum ckpt_error enter_root(struct ckpt_walk *w, const struct ckpt_tree *tree)
+{
+    return enter(w, tree->height - 1, (struct entry){ tree->root, tree->crc });
+}
+
+enum ckpt_error ckpt_walk_begin(struct ckpt_walk *w, const struct ckpt_reader *r, const struct ckpt_tree *tree)
+{
+    walk_init(w, r, tree);
+    return tree->root ? enter_root(w, tree) : CKPT_OK;
+}
+
+// The next entry that is not empty, of w->level's node; false at the end. Goes up where a node ends, never down.
+static bool next_entry(struct ckpt_walk *w, struct entry *e)
+{
+    while (w->level < w->height) {
+        if (w->place[w->level] == CKPT_FANOUT) {
+            w->level++;
+            continue;
+        }
+        *e = entry_get(w->node[w->level], w->place[w->level]++);
+        if (e->block)
+            return true;
+    }
+    return false;
+}
+
+// A page's entry was met: may there be another page, and there?
+static enum ckpt_error count_page(struct ckpt_walk *w, u32 block)
+{
+    if (!ckpt_block_is_usable(&w->bounds, block))
+        return CKPT_BAD_BLOCK;
+    if (w->pages_left == 0)
+        return CKPT_BAD_TREE;
+    w->pages_left--;
+    return CKPT_OK;
 }
 
 // The page number of the entry before w->place, at level 0.
@@ -60,115 +120,184 @@ static u64 page_index(const struct ckpt_walk *w)
     return index;
 }
 
-static enum ckpt_error finish(struct ckpt_walk *w, struct ckpt_page *page)
+static enum ckpt_error expect_nothing_left(const struct ckpt_walk *w)
 {
-    page->block = 0;
     return w->pages_left || w->nodes_left ? CKPT_BAD_TREE : CKPT_OK;
 }
 
 enum ckpt_error ckpt_walk_next(struct ckpt_walk *w, struct ckpt_page *page)
 {
-    while (w->level < w->height) {
-        const u8 *entry;
-        u32 block, crc;
-        enum ckpt_error err;
+    enum ckpt_error err;
+    struct entry e;
 
-        if (w->place[w->level] == CKPT_FANOUT) {
-            w->level++;
-            continue;
-        }
-        entry = w->node[w->level] + w->place[w->level]++ * ENTRY_SIZE;
-        block = le32(entry + ENTRY_BLOCK);
-        crc = le32(entry + ENTRY_CRC);
-        if (block == 0) {
-            if (crc)
-                return CKPT_BAD_TREE;
-            continue;
-        }
+    while (next_entry(w, &e)) {
         if (w->level == 0) {
-            if (!block_is_usable(w, block))
-                return CKPT_BAD_BLOCK;
-            if (w->pages_left-- == 0)
-                return CKPT_BAD_TREE;
-            *page = (struct ckpt_page){ .index = page_index(w), .block = block, .crc = crc };
-            return CKPT_OK;
+            *page = (struct ckpt_page){ .index = page_index(w), .block = e.block, .crc = e.crc };
+            return count_page(w, e.block);
         }
-        w->level--;
-        err = enter(w, block, crc);
+        err = enter(w, w->level - 1, e);
         if (err)
             return err;
     }
-    return finish(w, page);
+    page->block = 0;
+    return expect_nothing_left(w);
 }
 
-void ckpt_builder_init(struct ckpt_builder *b, u32 height, int (*emit)(void *, const u8 *, u32 *), void *ctx)
+// ---- finding
+
+void ckpt_lookup_init(struct ckpt_lookup *l, const struct ckpt_bounds *bounds, const struct ckpt_tree *tree)
 {
-    memset(b, 0, offsetof(struct ckpt_builder, node));
-    b->emit = emit;
-    b->ctx = ctx;
-    b->tree.height = height;
-    memset(b->node, 0, height * sizeof b->node[0]);
+    l->bounds = *bounds;
+    l->tree = *tree;
+    l->failed_at = 0;
+    memset(l->block, 0, sizeof l->block);
 }
 
-static void set_entry(struct ckpt_builder *b, u32 level, u64 index, u32 block, u32 crc)
+// Make `level`'s node the one that `e` names.
+static enum ckpt_error hold(struct ckpt_lookup *l, u32 level, struct entry e)
 {
-    u8 *entry = b->node[level] + (index >> (level * CKPT_FANOUT_BITS)) % CKPT_FANOUT * ENTRY_SIZE;
+    enum ckpt_error err;
 
-    put_le32(entry + ENTRY_BLOCK, block);
-    put_le32(entry + ENTRY_CRC, crc);
-}
-
-// The node of `level` that holds the last page is complete: hand it out and enter it above.
-static int complete(struct ckpt_builder *b, u32 level)
-{
-    u32 crc = crc32c(0, b->node[level], CKPT_BLOCK_SIZE);
-    u32 block;
-    int err = b->emit(b->ctx, b->node[level], &block);
-
+    if (l->block[level] == e.block && l->crc[level] == e.crc)
+        return CKPT_OK;
+    l->block[level] = 0;
+    err = ckpt_node_read(&l->bounds, e, l->node[level], &l->failed_at);
     if (err)
         return err;
-    b->tree.nodes++;
-    if (level + 1 == b->tree.height) {
-        b->tree.root = block;
-        b->tree.crc = crc;
-    } else {
-        set_entry(b, level + 1, b->last, block, crc);
-    }
-    memset(b->node[level], 0, CKPT_BLOCK_SIZE);
-    return 0;
+    l->block[level] = e.block;
+    l->crc[level] = e.crc;
+    return CKPT_OK;
 }
 
-// Do both pages lie under the same node of that level?
-static bool same_node(u64 a, u64 b, u32 level)
+// Descend towards a page as far as there are nodes: *e is its entry, or the empty one at *level where the way ends.
+static enum ckpt_error descend(struct ckpt_lookup *l, u64 index, struct entry *e, u32 *level)
 {
-    u32 shift = (level + 1) * CKPT_FANOUT_BITS;
+    enum ckpt_error err;
 
-    return a >> shift == b >> shift;
-}
-
-int ckpt_builder_add(struct ckpt_builder *b, u64 index, u32 block, u32 crc)
-{
-    int err;
-
-    for (u32 level = 0; b->tree.pages > 0 && !same_node(b->last, index, level); level++) {
-        err = complete(b, level);
+    *e = (struct entry){ l->tree.root, l->tree.crc };
+    for (*level = l->tree.height; *level > 0 && e->block;) {
+        --*level;
+        err = hold(l, *level, *e);
         if (err)
             return err;
+        *e = entry_get(l->node[*level], entry_slot(index, *level));
     }
-    set_entry(b, 0, index, block, crc);
-    b->last = index;
-    b->tree.pages++;
-    return 0;
+    return CKPT_OK;
 }
 
-int ckpt_builder_finish(struct ckpt_builder *b)
+// The number of the first page that may follow the empty entry at `level` on the way to `index`.
+static u64 after_gap(const struct ckpt_lookup *l, u64 index, u32 level)
 {
-    int err;
+    u32 shift = level * CKPT_FANOUT_BITS;
+    u64 slot = entry_slot(index, level);
+    u64 before = (index >> shift) - slot;
 
-    for (u32 level = 0; b->tree.pages > 0 && level < b->tree.height; level++) {
-        err = complete(b, level);
+    do
+        slot++;
+    while (slot < CKPT_FANOUT && !entry_get(l->node[level], (u32)slot).block);
+    return (before + slot) << shift;
+}
+
+enum ckpt_error ckpt_lookup(struct ckpt_lookup *l, u64 index, bool next, struct ckpt_page *page)
+{
+    enum ckpt_error err;
+    struct entry e;
+    u32 level;
+
+    page->block = 0;
+    if (l->tree.root == 0)
+        return CKPT_OK;
+    // No node is empty: each round ends at most one way down and one way up the tree.
+    for (; index >> (l->tree.height * CKPT_FANOUT_BITS) == 0; index = after_gap(l, index, level)) {
+        err = descend(l, index, &e, &level);
         if (err)
             return err;
+        if (e.block) {
+            *page = (struct ckpt_page){ .index = index, .block = e.block, .crc = e.crc };
+            return ckpt_block_is_usable(&l->bounds, e.block) ? CKPT_OK : CKPT_BAD_BLOCK;
+        }
+        if (!next)
+            break;
     }
-    return 0;
+    return CKPT_OK;
+}
+
+// ---- blocks in use
+
+// Whom to tell, and blocks one after the other that are yet to be told.
+struct usage {
+    bool (*use)(void *ctx, u32 first, u32 count);
+    void *ctx;
+    u32 first, count;
+    bool passed_over;
+};
+
+static void tell_run(struct usage *u)
+{
+    if (u->count)
+        u->use(u->ctx, u->first, u->count);
+    u->count = 0;
+}
+
+static void tell_page(struct usage *u, u32 block)
+{
+    if (u->count == 0 || block != u->first + u->count) {
+        tell_run(u);
+        u->first = block;
+    }
+    u->count++;
+}
+
+// Tell a node, and enter it unless its user knows it.
+static enum ckpt_error tell_node(struct ckpt_walk *w, struct usage *u, u32 level, struct entry e)
+{
+    if (!ckpt_block_is_usable(&w->bounds, e.block))
+        return CKPT_BAD_BLOCK;
+    tell_run(u);
+    if (u->use(u->ctx, e.block, 1))
+        return enter(w, level, e);
+    u->passed_over = true;
+    return CKPT_OK;
+}
+
+static enum ckpt_error tell_tree(const struct ckpt_reader *r, struct ckpt_walk *w, const struct ckpt_tree *tree,
+                                 struct usage *u)
+{
+    enum ckpt_error err = CKPT_OK;
+    struct entry e = { tree->root, tree->crc };
+
+    walk_init(w, r, tree);
+    u->passed_over = false;
+    if (tree->root)
+        err = tell_node(w, u, tree->height - 1, e);
+    while (!err && next_entry(w, &e)) {
+        if (w->level > 0) {
+            err = tell_node(w, u, w->level - 1, e);
+            continue;
+        }
+        err = count_page(w, e.block);
+        if (!err)
+            tell_page(u, e.block);
+    }
+    tell_run(u);
+    return err || u->passed_over ? err : expect_nothing_left(w);
+}
+
+enum ckpt_error ckpt_blocks(struct ckpt_reader *r, struct ckpt_walk *w, bool (*use)(void *ctx, u32 first, u32 count),
+                            void *ctx)
+{
+    struct usage u = { .use = use, .ctx = ctx };
+    struct ckpt_item item = { .type = CKPT_EPOCH };
+    enum ckpt_error err = CKPT_OK;
+
+    use(ctx, (u32)r->header.records_block, (u32)DIV_ROUND_UP(r->header.records_size, CKPT_BLOCK_SIZE));
+    while (!err && item.type != CKPT_END) {
+        err = ckpt_next(r, &item);
+        if (err || item.type != CKPT_TREE)
+            continue;
+        err = tell_tree(r, w, &item.tree, &u);
+        if (err)
+            r->failed_at = w->failed_at;
+    }
+    return err;
 }

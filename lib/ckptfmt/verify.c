@@ -79,21 +79,58 @@ static void remember_regions(struct ckpt_verifier *v, const struct ckpt_space *s
         ckpt_space_region(s, i, &v->regions[i]);
 }
 
-enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source)
+// A content's pages lie in it as a space's in a region.
+static void remember_content(struct ckpt_verifier *v, const struct ckpt_content *c)
 {
-    enum ckpt_error err = ckpt_open(&v->reader, source);
+    v->region = 0;
+    v->region_count = 1;
+    v->regions[0] = (struct ckpt_region){ .end = ROUND_UP(c->size, CKPT_BLOCK_SIZE) };
+}
+
+static enum ckpt_error check_item(struct ckpt_verifier *v, const struct ckpt_item *item)
+{
+    switch (item->type) {
+    case CKPT_CONTENT:
+        remember_content(v, &item->content);
+        return CKPT_OK;
+    case CKPT_SPACE:
+        remember_regions(v, &item->space);
+        return CKPT_OK;
+    case CKPT_TREE:
+        return check_tree(v, &item->tree);
+    default:
+        return CKPT_OK;
+    }
+}
+
+static enum ckpt_error check_epoch(struct ckpt_verifier *v)
+{
     struct ckpt_item item = { .type = CKPT_EPOCH };
+    enum ckpt_error err = CKPT_OK;
 
     v->pages = v->nodes = 0;
     v->region = v->region_count = 0;
-    v->failed_at = v->reader.failed_at;
     while (!err && item.type != CKPT_END) {
         err = ckpt_next(&v->reader, &item);
         v->failed_at = v->reader.failed_at;
-        if (!err && item.type == CKPT_SPACE)
-            remember_regions(v, &item.space);
-        if (!err && item.type == CKPT_TREE)
-            err = check_tree(v, &item.tree);
+        if (!err)
+            err = check_item(v, &item);
     }
     return err;
+}
+
+enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source, u64 epoch)
+{
+    enum ckpt_error err = ckpt_open(&v->reader, source, epoch);
+
+    v->failed_at = v->reader.failed_at;
+    return err ? err : check_epoch(v);
+}
+
+enum ckpt_error ckpt_verify_previous(struct ckpt_verifier *v)
+{
+    enum ckpt_error err = ckpt_open_previous(&v->reader);
+
+    v->failed_at = v->reader.failed_at;
+    return err ? err : check_epoch(v);
 }

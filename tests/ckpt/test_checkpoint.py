@@ -19,7 +19,7 @@ def quiet(machine):
 
 
 def checkpoint_and_kill(machine, pid, image):
-    machine.start(f"checkpoint {pid} {image} && kill {pid}; echo \"<=$?=>\"")
+    machine.start(f"checkpoint -k {pid} {image}; echo \"<=$?=>\"")
     status = machine.expect(r"<=(\d+)=>\r*\n").group(1)
     assert status == "0", machine.console()[-1000:]
     machine.wait_for_prompt()
@@ -78,7 +78,7 @@ def test_blocked_call_goes_on_in_the_target(machine, call):
     """Frozen out of the call, thawed: the program can't tell."""
     pid = machine.start_in_background(f"blocked {call}", "blocking")
     for i in range(3):
-        machine.start(f"checkpoint {pid} blocked.img; echo \"<=$?=>\"")
+        machine.start(f"checkpoint -t {pid} blocked.img; echo \"<=$?=>\"")
         assert machine.expect(r"<=(\d+)=>").group(1) == "0"
     machine.expect(re.escape(BLOCKED[call][1]), timeout=30)
     quiet(machine)
@@ -109,15 +109,25 @@ def test_blocked_console_read_is_resumed(machine):
     quiet(machine)
 
 
-@pytest.mark.parametrize("call", ["pipe-read", "pipe-write", "wait"])
-def test_blocked_call_without_its_partner_ends_with_an_error(machine, call):
-    """Its family isn't in the image (yet): the call runs again, and tells the program so; nothing hangs."""
-    pid = machine.start_in_background(f"blocked {call}", "blocking")
+def test_blocked_wait_without_its_child_ends_with_an_error(machine):
+    """Without -t the child isn't in the image: the call runs again, and tells the program so."""
+    pid = machine.start_in_background("blocked wait", "blocking")
     checkpoint_and_kill(machine, pid, "alone.img")
     machine.check("sleep 4")
     result = machine.run("restore alone.img", timeout=30)
-    expected = {"pipe-read": "pipe read: -1", "pipe-write": "pipe write: -1", "wait": "No child|no child"}[call]
-    assert re.search(expected, result.output), result
+    assert re.search("[Nn]o child", result.output), result
+
+
+@pytest.mark.parametrize("call", ["pipe-read", "pipe-write", "wait"])
+def test_blocked_call_goes_on_in_the_restored_family(machine, call):
+    pid = machine.start_in_background(f"blocked {call}", "blocking")
+    machine.start(f"checkpoint -t -k {pid} family.img; echo \"<=$?=>\"")
+    assert machine.expect(r"<=(\d+)=>\r*\n").group(1) == "0"
+    machine.wait_for_prompt()
+    machine.check("sleep 1")
+    for _ in range(2):
+        result = machine.run("restore family.img", timeout=30)
+        assert BLOCKED[call][1] in result.output, result
 
 
 def test_memory_of_any_size(machine):
@@ -138,13 +148,15 @@ def test_open_file_goes_on_at_its_offset(machine):
     assert machine.check("cat app.log") == "".join(f"line {i}\n" for i in range(1, 13))
 
 
-def test_removed_file_is_closed_and_said(machine):
+def test_removed_file_is_refused_and_named(machine):
     pid = machine.start_in_background("appender lost.log 12")
     machine.check("sleep 0.3")
     checkpoint_and_kill(machine, pid, "lost.img")
     machine.check("rm lost.log")
     result = machine.run("restore lost.img")
-    assert result.status == 1 and "lost.log" in result.output and "closed" in result.output, result
+    assert result.status == 1 and "lost.log" in result.output and "-f accept" in result.output, result
+    result = machine.run("restore -f accept lost.img")
+    assert result.status == 1 and "closed" in result.output, result
 
 
 def test_check_fd(machine):

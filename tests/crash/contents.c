@@ -159,7 +159,7 @@ static u64 image_look(struct look *l, const struct fs_inode *i)
     static struct ckpt_verifier v;
     struct file_source file = { l->img, i };
     struct ckpt_source source = { .read = source_read, .ctx = &file, .size = i->size };
-    enum ckpt_error e = ckpt_verify(&v, &source);
+    enum ckpt_error e = ckpt_verify(&v, &source, 0);
 
     if (e)
         complain(l, "the image is not whole: %s (at byte %" PRIu64 ")", ckpt_error_text(e), v.failed_at);

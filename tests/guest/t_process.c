@@ -324,6 +324,143 @@ static void dup_takes_the_lowest_number(void)
     close(b);
 }
 
+// The state of a process, or 0 when there is none.
+static int state_of(pid_t pid)
+{
+    static struct proc_info list[512];
+    int n = proc_list(list, 512);
+
+    for (int i = 0; i < n && i < 512; i++)
+        if (list[i].pid == pid)
+            return list[i].state;
+    return 0;
+}
+
+static void await_stopped(pid_t pid)
+{
+    for (int i = 0; i < 1000 && state_of(pid) != PS_STOPPED; i++)
+        sleep_ticks(1);
+    CHECK(state_of(pid) == PS_STOPPED, "state %d", state_of(pid));
+}
+
+// A child that waits for a byte on gate[0], then writes a byte to out[1] for each call it makes.
+static pid_t start_writer(int gate[2], int out[2])
+{
+    char byte;
+
+    CHECK(pipe(gate) == 0 && pipe(out) == 0, "pipes");
+    pid_t pid = fork();
+    if (pid == 0) {
+        CHECK(read(gate[0], &byte, 1) == 1, "gate");
+        for (int i = 0; i < 10; i++)
+            write(out[1], "x", 1);
+        _exit(0);
+    }
+    close(out[1]);
+    return pid;
+}
+
+static void stop_at_stops_after_the_nth_call(void)
+{
+    int gate[2], out[2];
+    char buf[20];
+    pid_t pid = start_writer(gate, out);
+
+    CHECK(stop_at(pid, EVENT_CALL, 1 + 3) == 0, "stop_at");
+    CHECK(write(gate[1], "x", 1) == 1, "gate");
+    await_stopped(pid);
+    CHECK(read(out[0], buf, sizeof(buf)) == 3, "three writes came");
+    CHECK(stop_at(pid, EVENT_CALL, 5) == 0 && cont(pid) == 0, "on");
+    await_stopped(pid);
+    CHECK(read(out[0], buf, sizeof(buf)) == 5, "five more");
+    CHECK(stop_at(pid, EVENT_CALL, 1) == 0 && stop_at(pid, EVENT_CALL, 0) == 0 && cont(pid) == 0, "forget it");
+    CHECK(wait_for(pid) == 0, "it ended");
+    CHECK(read(out[0], buf, sizeof(buf)) == 2, "the last two");
+}
+
+static void a_stopped_process_can_be_killed(void)
+{
+    int gate[2], out[2];
+    pid_t pid = start_writer(gate, out);
+
+    CHECK(stop_at(pid, EVENT_CALL, 1) == 0 && write(gate[1], "x", 1) == 1, "stop_at");
+    await_stopped(pid);
+    CHECK(kill(pid) == 0 && WTERMSIG(wait_for(pid)) == SIGKILL, "killed");
+}
+
+static void stop_at_a_tick_interrupts_a_sleep_that_goes_on(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int before = uptime();
+        int result = sleep_ticks(30);
+        _exit(result == 0 && uptime() - before >= 30 ? 0 : 1);
+    }
+    CHECK(stop_at(pid, EVENT_TICK, 3) == 0, "stop_at");
+    await_stopped(pid);
+    CHECK(cont(pid) == 0 && wait_for(pid) == 0, "it slept well");
+}
+
+static void stop_at_a_tick_stops_a_spinning_process(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        for (;;)
+            ;
+    CHECK(stop_at(pid, EVENT_TICK, 2) == 0, "stop_at");
+    await_stopped(pid);
+    CHECK(stop_at(pid, EVENT_TICK, 2) == 0 && cont(pid) == 0, "again");
+    await_stopped(pid);
+    kill(pid);
+    wait_for(pid);
+}
+
+static void stop_at_stops_after_page_faults(void)
+{
+    enum { PAGE = 4096, PAGES = 8 };
+    int gate[2], out[2];
+    char byte, buf[PAGES];
+
+    CHECK(pipe(gate) == 0 && pipe(out) == 0, "pipes");
+    pid_t pid = fork();
+    if (pid == 0) {
+        // What it needs besides the new pages is its own before the count begins.
+        char *pages = sbrk(PAGES * PAGE);
+        CHECK(write(out[1], "r", 1) == 1 && read(gate[0], &byte, 1) == 1, "gate");
+        for (int i = 0; i < PAGES; i++) {
+            *(volatile char *)&pages[i * PAGE] = 1;
+            write(out[1], "x", 1);
+        }
+        _exit(0);
+    }
+    CHECK(read(out[0], &byte, 1) == 1, "it is ready");
+    int stops = 0, writes = 0;
+    CHECK(stop_at(pid, EVENT_FAULT, 1) == 0 && write(gate[1], "x", 1) == 1, "stop_at");
+    for (; stops < PAGES; stops++) {
+        await_stopped(pid);
+        CHECK(stop_at(pid, EVENT_FAULT, stops < PAGES - 1) == 0 && cont(pid) == 0, "on");
+    }
+    CHECK(wait_for(pid) == 0, "it ended");
+    close(out[1]);
+    for (ssize_t n; (n = read(out[0], buf, sizeof(buf))) > 0;)
+        writes += (int)n;
+    CHECK(writes == PAGES, "%d writes", writes);
+}
+
+static void stop_at_and_cont_refuse_what_is_wrong(void)
+{
+    CHECK(stop_at(getpid(), EVENT_CALL, 1) == -1 && errno == EPERM, "itself");
+    CHECK(stop_at(1, EVENT_CALL, 1) == -1 && errno == EPERM, "not a descendant");
+    CHECK(stop_at(29999, EVENT_CALL, 1) == -1 && errno == ESRCH, "nobody");
+    CHECK(stop_at(getpid(), 0, 1) == -1 && errno == EINVAL, "no event");
+    CHECK(stop_at(getpid(), EVENT_TICK + 1, 1) == -1 && errno == EINVAL, "no event");
+    CHECK(stop_at(getpid(), EVENT_CALL, -1) == -1 && errno == EINVAL, "a negative count");
+    CHECK(cont(29999) == -1 && errno == ESRCH, "nobody");
+    CHECK(cont(getpid()) == 0, "who isn't stopped");
+}
+
 static const struct test tests[] = {
     TEST(fork_fails_before_1000_and_all_are_waited_for),
     TEST(wait_gives_each_child_once),
@@ -343,5 +480,11 @@ static const struct test tests[] = {
     TEST(exec_inherits_descriptors),
     TEST(sixteen_descriptors_at_least),
     TEST(dup_takes_the_lowest_number),
+    TEST(stop_at_stops_after_the_nth_call),
+    TEST(a_stopped_process_can_be_killed),
+    TEST(stop_at_a_tick_interrupts_a_sleep_that_goes_on),
+    TEST(stop_at_a_tick_stops_a_spinning_process),
+    TEST(stop_at_stops_after_page_faults),
+    TEST(stop_at_and_cont_refuse_what_is_wrong),
 };
 RUN_TESTS(tests)

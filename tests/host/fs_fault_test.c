@@ -66,15 +66,17 @@ static void write_frames(const char *path, u32 count)
 static void run_backing(const char *path)
 {
     struct backing *b;
-    struct frame *frame;
+    struct frame *frames[SUPPLY_MAX];
     struct inode *i;
+    u32 given;
 
     if (path_lookup(NULL, path, &i))
         return;
     if (inode_backing(i, &b) == 0) {
         for (u64 at = 0; at < 30000; at += 4096 + 4096 * host_random(2) + 100 * host_random(2))
-            if (b->ops->page(b, at, 4096, &frame) == 0)
-                frame_put(frame);
+            if (b->ops->pages(b, at, 4096 * (1 + host_random(8)), frames, 1 + host_random(SUPPLY_MAX), &given) == 0)
+                while (given)
+                    frame_put(frames[--given]);
         b->ops->destroy(b);
     }
     inode_put(i);

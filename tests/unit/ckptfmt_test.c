@@ -17,7 +17,9 @@
 #define STACK_TOP  0x7ffff000u
 #define HEAP_START 0x00400000u
 
-enum { FILES = 3, FDS = 4, ALIVE = 1, ENDED = 2 };
+enum { FILES = 4, FDS = 4, ALIVE = 1, ENDED = 2, CONTENT_SIZE = 4096 + 100 };
+
+static const char pipe_bytes[] = "on its way";
 
 // An image in memory. `bytes` is exactly as large as the image, so that the sanitizer sees every read beyond it.
 struct image {
@@ -26,7 +28,7 @@ struct image {
     u64 area, area_size;  // offsets of the record area
     u64 record_at[32];    // of each record in the area
     u32 records;
-    struct ckpt_tree tree;
+    struct ckpt_tree tree, content_tree;
     u8 regs[40], fpu[512];
 };
 
@@ -64,19 +66,31 @@ static void add_pages(struct image *m, struct ckpt_builder *b, u64 from, u32 cou
     for (u32 i = 0; i < count; i++) {
         page_fill(page, from + i);
         u32 block = add_block(m, page);
-        assert_int_equal(ckpt_builder_add(b, from + i, block, crc32c(0, page, BLOCK)), 0);
+        assert_int_equal(ckpt_builder_set(b, from + i, block, crc32c(0, page, BLOCK)), CKPT_OK);
     }
+}
+
+static void add_content(struct image *m)
+{
+    struct ckpt_builder *b = malloc(sizeof *b);
+
+    ckpt_builder_init(b, 1, NULL, NULL, emit_node, m);
+    add_pages(m, b, 1, 1);
+    assert_int_equal(ckpt_builder_finish(b), CKPT_OK);
+    m->content_tree = b->tree;
+    free(b);
 }
 
 static void add_memory(struct image *m)
 {
     struct ckpt_builder *b = malloc(sizeof *b);
 
-    ckpt_builder_init(b, 3, emit_node, m);
+    ckpt_builder_init(b, 3, NULL, NULL, emit_node, m);
     add_pages(m, b, 0, TEXT_PAGES);
     add_pages(m, b, HEAP_START / BLOCK, HEAP_PAGES);
     add_pages(m, b, STACK_TOP / BLOCK - 1, 1);
-    assert_int_equal(ckpt_builder_finish(b), 0);
+    assert_int_equal(ckpt_builder_finish(b), CKPT_OK);
+    assert_int_equal(b->written, b->tree.nodes);
     m->tree = b->tree;
     free(b);
 }
@@ -113,7 +127,22 @@ static void add_files(struct image *m, u8 *r)
           .path = "/log.txt",
           .path_length = 8 },
         { .kind = CKPT_FILE_PIPE_WRITE, .flags = 1, .pipe = 1, .path = "pipe", .path_length = 4 },
+        { .kind = CKPT_FILE_INODE,
+          .flags = 2,
+          .ino = 78,
+          .generation = 2,
+          .size = CONTENT_SIZE,
+          .type = CKPT_INODE_FILE,
+          .content = 1,
+          .path = "/gone",
+          .path_length = 5 },
     };
+    struct ckpt_content content = { .size = CONTENT_SIZE };
+    struct ckpt_pipe pipe = { sizeof pipe_bytes, (const u8 *)pipe_bytes };
+
+    add_record(m, r, ckpt_put_content(r, 1, &content));
+    add_record(m, r, ckpt_put_tree(r, 1, &m->content_tree));
+    add_record(m, r, ckpt_put_pipe(r, 1, &pipe));
 
     for (u32 i = 0; i < FILES; i++)
         add_record(m, r, ckpt_put_file(r, i + 1, &files[i]));
@@ -164,8 +193,11 @@ static void add_processes(struct image *m, u8 *r)
 
 enum {
     EPOCH_RECORD = 0,
-    FILE_RECORD = 1,
-    SPACE_RECORD = 4,
+    CONTENT_RECORD,
+    CONTENT_TREE_RECORD,
+    PIPE_RECORD,
+    FILE_RECORD,
+    SPACE_RECORD = FILE_RECORD + FILES,
     TREE_RECORD,
     PROCESS_RECORD,
     REGISTERS_RECORD,
@@ -204,6 +236,8 @@ static struct image *image_build(void)
                                 .pause_ns = 6,
                                 .pages_written = TEXT_PAGES + HEAP_PAGES + 1,
                                 .blocks_written = 800,
+                                .contents = 1,
+                                .pipes = 1,
                                 .files = FILES,
                                 .spaces = 1,
                                 .processes = 2 };
@@ -211,6 +245,7 @@ static struct image *image_build(void)
 
     grow(m, CKPT_SLOTS * BLOCK);
     add_memory(m);
+    add_content(m);
     m->area = m->size;
     add_record(m, r, ckpt_put_epoch(r, &epoch));
     add_files(m, r);
@@ -274,7 +309,7 @@ static enum ckpt_error verify(struct image *m)
 
     memset(&v, 0xa5, sizeof v);
     bytes_read = 0;
-    return ckpt_verify(&v, &source);
+    return ckpt_verify(&v, &source, 0);
 }
 
 // Make all checksums right again that stand in the record area and the header, as a forger would.
@@ -314,7 +349,7 @@ static void items_read(struct image *m, struct ckpt_reader *r, struct ckpt_item 
     static struct ckpt_source source;
 
     source = (struct ckpt_source){ memory_read, m, m->size };
-    assert_int_equal(ckpt_open(r, &source), CKPT_OK);
+    assert_int_equal(ckpt_open(r, &source, 0), CKPT_OK);
     for (u32 i = 0; i <= RECORDS; i++)
         assert_int_equal(ckpt_next(r, &items[i]), CKPT_OK);
     assert_int_equal(items[RECORDS].type, CKPT_END);
@@ -330,6 +365,10 @@ static void records_come_back_as_written(void **state)
     assert_int_equal(r->header.pid, 7);
     assert_string_equal(r->header.name, "check");
     assert_int_equal(items[EPOCH_RECORD].epoch.pause_ns, 6);
+    assert_int_equal(items[CONTENT_RECORD].content.size, CONTENT_SIZE);
+    assert_int_equal(items[CONTENT_TREE_RECORD].object, 1);
+    assert_int_equal(items[PIPE_RECORD].pipe.size, sizeof pipe_bytes);
+    assert_int_equal(items[FILE_RECORD + 3].file.content, 1);
     assert_int_equal(items[FILE_RECORD + 1].object, 2);
     assert_int_equal(items[FILE_RECORD + 1].file.offset, 640);
     assert_int_equal(items[FILE_RECORD + 1].file.changes, 12);
@@ -355,7 +394,7 @@ static void lists_come_back_while_their_record_is_current(void **state)
     struct ckpt_region region;
     struct ckpt_descriptor fd;
 
-    assert_int_equal(ckpt_open(r, &source), CKPT_OK);
+    assert_int_equal(ckpt_open(r, &source, 0), CKPT_OK);
     while (item.type != CKPT_END) {
         assert_int_equal(ckpt_next(r, &item), CKPT_OK);
         if (item.type == CKPT_SPACE) {
@@ -367,6 +406,8 @@ static void lists_come_back_while_their_record_is_current(void **state)
             assert_int_equal(fd.file, 2);
         } else if (item.type == CKPT_REGISTERS) {
             assert_memory_equal(item.state.bytes, m->regs, sizeof m->regs);
+        } else if (item.type == CKPT_PIPE) {
+            assert_memory_equal(item.pipe.bytes, pipe_bytes, sizeof pipe_bytes);
         } else if (item.type == CKPT_FPU) {
             assert_memory_equal(item.state.bytes, m->fpu, sizeof m->fpu);
         } else if (item.type == CKPT_FILE && item.object == 2) {
@@ -463,20 +504,20 @@ static void newest_valid_slot_counts(void **state)
     h.epoch = 2;
     h.parent = 1;
     ckpt_header_encode(&h, m->bytes + BLOCK);
-    assert_int_equal(ckpt_open(r, &source), CKPT_OK);
+    assert_int_equal(ckpt_open(r, &source, 0), CKPT_OK);
     assert_int_equal(r->header.epoch, 2);
 
     m->bytes[BLOCK + 300] ^= 1;
-    assert_int_equal(ckpt_open(r, &source), CKPT_OK);
+    assert_int_equal(ckpt_open(r, &source, 0), CKPT_OK);
     assert_int_equal(r->header.epoch, 1);
 
     m->bytes[BLOCK + 300] ^= 1;
     m->bytes[300] ^= 1;
-    assert_int_equal(ckpt_open(r, &source), CKPT_OK);
+    assert_int_equal(ckpt_open(r, &source, 0), CKPT_OK);
     assert_int_equal(r->header.epoch, 2);
 
     m->bytes[BLOCK + 300] ^= 1;
-    assert_int_equal(ckpt_open(r, &source), CKPT_BAD_CHECKSUM);
+    assert_int_equal(ckpt_open(r, &source, 0), CKPT_BAD_CHECKSUM);
     free(r);
     image_free(m);
 }
@@ -529,6 +570,7 @@ static struct image *small_image(void)
     struct image *m = image_make();
 
     memset(payload(m, TREE_RECORD), 0, 24);
+    memset(payload(m, CONTENT_TREE_RECORD), 0, 24);
     reseal(m);
     return m;
 }
@@ -565,9 +607,9 @@ static void failing_source_is_reported_as_such(void **state)
     int left = 0;
     struct ckpt_source source = { failing_read, &left, 1 << 20 };
 
-    assert_int_equal(ckpt_verify(&v, &source), CKPT_READ_FAILED);
+    assert_int_equal(ckpt_verify(&v, &source, 0), CKPT_READ_FAILED);
     left = 1;
-    assert_int_equal(ckpt_verify(&v, &source), CKPT_READ_FAILED);
+    assert_int_equal(ckpt_verify(&v, &source, 0), CKPT_READ_FAILED);
 }
 
 // ---- lies, with every checksum right
@@ -588,9 +630,32 @@ static const struct lie lies[] = {
     { "more processes than there are", EPOCH_RECORD, 104, 4, 3, CKPT_BAD_ORDER },
     { "fewer processes than there are", EPOCH_RECORD, 104, 4, 1, CKPT_BAD_ORDER },
     { "absurdly many files", EPOCH_RECORD, 96, 4, HUGE_COUNT, CKPT_BAD_ORDER },
-    { "fewer files than there are", EPOCH_RECORD, 96, 4, 2, CKPT_BAD_ORDER },
+    { "fewer files than there are", EPOCH_RECORD, 96, 4, 3, CKPT_BAD_ORDER },
     { "absurdly many spaces", EPOCH_RECORD, 100, 4, HUGE_COUNT, CKPT_BAD_ORDER },
-    { "pipes that nobody can know yet", EPOCH_RECORD, 92, 4, 1, CKPT_UNKNOWN_RECORD },
+    { "more pipes than files", EPOCH_RECORD, 92, 4, FILES + 1, CKPT_BAD_ORDER },
+    { "more pipes than there are", EPOCH_RECORD, 92, 4, 2, CKPT_BAD_ORDER },
+    { "fewer pipes than there are", EPOCH_RECORD, 92, 4, 0, CKPT_BAD_ORDER },
+    { "absurdly many pipes", EPOCH_RECORD, 92, 4, HUGE_COUNT, CKPT_BAD_ORDER },
+    { "more contents than there are", EPOCH_RECORD, 88, 4, 2, CKPT_BAD_ORDER },
+    { "fewer contents than there are", EPOCH_RECORD, 88, 4, 0, CKPT_BAD_ORDER },
+    { "absurdly many contents", EPOCH_RECORD, 88, 4, HUGE_COUNT, CKPT_BAD_ORDER },
+    { "absurdly many processes", EPOCH_RECORD, 104, 4, HUGE_COUNT, CKPT_BAD_ORDER },
+    { "more spaces than processes", EPOCH_RECORD, 100, 4, 3, CKPT_BAD_ORDER },
+    { "fewer spaces than there are", EPOCH_RECORD, 100, 4, 0, CKPT_BAD_ORDER },
+    { "kept epochs without a previous one", EPOCH_RECORD, 84, 4, 1, CKPT_BAD_HEADER },
+    { "a previous epoch's records without one", EPOCH_RECORD, 64, 8, 3, CKPT_BAD_HEADER },
+    { "another parent than the header's", EPOCH_RECORD, 8, 8, 7, CKPT_BAD_HEADER },
+    { "another time than the header's", EPOCH_RECORD, 16, 8, 7, CKPT_BAD_HEADER },
+    { "more bytes in a pipe than there are", PIPE_RECORD, 0, 4, sizeof pipe_bytes + 1, CKPT_BAD_RECORD },
+    { "absurdly many bytes in a pipe", PIPE_RECORD, 0, 4, HUGE_COUNT, CKPT_BAD_RECORD },
+    { "a content of absurd size", CONTENT_RECORD, 0, 8, UINT64_MAX, CKPT_BAD_RECORD },
+    { "a content of another size than its file's", CONTENT_RECORD, 0, 8, CONTENT_SIZE + 1, CKPT_BAD_FILE },
+    { "a carried pipe without an end", FILE_RECORD + 2, 64, 8, 2, CKPT_BAD_ORDER },
+    { "a content without a file", FILE_RECORD + 3, 72, 8, 0, CKPT_BAD_ORDER },
+    { "a content of another file's size", FILE_RECORD + 1, 72, 8, 1, CKPT_BAD_FILE },
+    { "a content of a device", FILE_RECORD, 72, 8, 1, CKPT_BAD_FILE },
+    { "a content of a pipe", FILE_RECORD + 2, 72, 8, 1, CKPT_BAD_FILE },
+    { "a content of a directory", FILE_RECORD + 3, 48, 4, CKPT_INODE_DIR, CKPT_BAD_FILE },
     { "another epoch than the header's", EPOCH_RECORD, 0, 8, 2, CKPT_BAD_HEADER },
     { "itself as the previous epoch", EPOCH_RECORD, 56, 8, 1, CKPT_BAD_HEADER },
     { "unknown kind of file", FILE_RECORD, 0, 4, 9, CKPT_BAD_FILE },
@@ -600,7 +665,7 @@ static const struct lie lies[] = {
     { "negative offset", FILE_RECORD + 1, 8, 8, 1ull << 63, CKPT_BAD_FILE },
     { "a regular file in a pipe", FILE_RECORD + 1, 64, 8, 1, CKPT_BAD_FILE },
     { "a pipe without a pipe", FILE_RECORD + 2, 64, 8, 0, CKPT_BAD_FILE },
-    { "contents that are not there", FILE_RECORD + 1, 72, 8, 1, CKPT_BAD_REFERENCE },
+    { "contents that are not there", FILE_RECORD + 1, 72, 8, 2, CKPT_BAD_REFERENCE },
     { "absurd length of a path", FILE_RECORD + 1, 80, 4, HUGE_COUNT, CKPT_BAD_RECORD },
     { "a NUL in a path", FILE_RECORD + 1, 90, 1, 0, CKPT_BAD_TEXT },
     { "absurdly many regions", SPACE_RECORD, 24, 4, HUGE_COUNT, CKPT_BAD_REGION },
@@ -639,7 +704,11 @@ static const struct lie lies[] = {
     { "a space that is not there", PROCESS_RECORD, 24, 8, 2, CKPT_BAD_REFERENCE },
     { "alive without a space", PROCESS_RECORD, 24, 8, 0, CKPT_BAD_REFERENCE },
     { "its own parent", PROCESS_RECORD, 56, 8, 1, CKPT_BAD_REFERENCE },
+    { "a status of a process that lives", PROCESS_RECORD, 16, 4, 1, CKPT_BAD_PROCESS },
     { "an ended process with a space", ENDED_RECORD, 24, 8, 1, CKPT_BAD_REFERENCE },
+    { "a second process whose parent is outside", ENDED_RECORD, 56, 8, 0, CKPT_BAD_REFERENCE },
+    { "a parent with another pid", ENDED_RECORD, 4, 4, 2, CKPT_BAD_PROCESS },
+    { "two processes of one pid", ENDED_RECORD, 0, 4, 7, CKPT_BAD_PROCESS },
     { "another machine's registers", REGISTERS_RECORD, 0, 4, CKPT_MACHINE_RISCV64, CKPT_BAD_MACHINE },
     { "registers of another size", REGISTERS_RECORD, 4, 4, 44, CKPT_BAD_RECORD },
     { "FPU state of another size", FPU_RECORD, 4, 4, HUGE_COUNT, CKPT_BAD_RECORD },
@@ -648,7 +717,7 @@ static const struct lie lies[] = {
     { "a descriptor twice", DESCRIPTORS_RECORD, 8 + 16, 4, 0, CKPT_BAD_DESCRIPTOR },
     { "an absurd descriptor", DESCRIPTORS_RECORD, 8 + 48, 4, HUGE_COUNT, CKPT_BAD_DESCRIPTOR },
     { "a descriptor of no file", DESCRIPTORS_RECORD, 8 + 8, 8, 0, CKPT_BAD_REFERENCE },
-    { "a descriptor of a file that is not there", DESCRIPTORS_RECORD, 8 + 8, 8, 4, CKPT_BAD_REFERENCE },
+    { "a descriptor of a file that is not there", DESCRIPTORS_RECORD, 8 + 8, 8, FILES + 1, CKPT_BAD_REFERENCE },
 };
 
 static void put_field(u8 *at, u32 size, u64 value)
@@ -726,6 +795,13 @@ static void records_out_of_place_are_refused(void **state)
     put_le16(r + 4, 2);
     reseal(m);
     assert_int_equal(verify(m), CKPT_UNKNOWN_RECORD);
+
+    // One that may be passed over, but not before EPOCH.
+    r = payload(m, EPOCH_RECORD) - CKPT_RECORD_HEADER;
+    put_le32(r, 0x7777);
+    put_le16(r + 6, 1);
+    reseal(m);
+    assert_int_equal(verify(m), CKPT_BAD_ORDER);
     image_free(m);
 }
 
@@ -780,6 +856,55 @@ static void node_that_points_at_the_records_is_refused(void **state)
     image_free(m);
 }
 
+static void page_beyond_a_content_is_refused(void **state)
+{
+    struct image *m = image_make();
+
+    put_le64(payload(m, CONTENT_RECORD), BLOCK);
+    put_le64(payload(m, FILE_RECORD + 3) + 32, BLOCK);
+    reseal(m);
+    assert_int_equal(verify(m), CKPT_BAD_TREE);
+    put_le64(payload(m, CONTENT_RECORD), BLOCK + 1);
+    put_le64(payload(m, FILE_RECORD + 3) + 32, BLOCK + 1);
+    reseal(m);
+    assert_int_equal(verify(m), CKPT_OK);
+    image_free(m);
+}
+
+// FILE 2 becomes an end of the pipe, too: one for reading is in order, another one for writing is not.
+static void pipe_has_one_end_of_a_kind(void **state)
+{
+    struct image *m = image_make();
+    u8 *file = payload(m, FILE_RECORD + 1);
+
+    put_le32(file, CKPT_FILE_PIPE_READ);
+    put_le32(file + 4, 0);
+    put_le64(file + 64, 1);
+    reseal(m);
+    assert_int_equal(verify(m), CKPT_OK);
+    put_le32(file, CKPT_FILE_PIPE_WRITE);
+    reseal(m);
+    assert_int_equal(verify(m), CKPT_BAD_FILE);
+    // Of a pipe that isn't carried the image doesn't know how many ends there are.
+    put_le64(file + 64, 9);
+    reseal(m);
+    assert_int_equal(verify(m), CKPT_OK);
+    image_free(m);
+}
+
+static void node_without_entries_is_refused(void **state)
+{
+    struct image *m = image_make();
+    u8 *leaf = m->bytes + (u64)m->content_tree.root * BLOCK;
+
+    memset(leaf, 0, BLOCK);
+    put_le64(payload(m, CONTENT_TREE_RECORD), 0);
+    put_le32(payload(m, CONTENT_TREE_RECORD) + 20, crc32c(0, leaf, BLOCK));
+    reseal(m);
+    assert_int_equal(verify(m), CKPT_BAD_TREE);
+    image_free(m);
+}
+
 static void page_outside_of_all_regions_is_refused(void **state)
 {
     struct image *m = image_make();
@@ -787,6 +912,41 @@ static void page_outside_of_all_regions_is_refused(void **state)
     put_le64(payload(m, SPACE_RECORD) + 40, (TEXT_PAGES - 1) * BLOCK);
     reseal(m);
     assert_int_equal(verify(m), CKPT_BAD_TREE);
+    image_free(m);
+}
+
+static void count_text(void *arg, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        assert_true(bytes[i] == '\n' || (u8)bytes[i] >= 0x20);
+    *(size_t *)arg += n;
+}
+
+// All that can be told of an image; returns how much that was.
+static size_t describe(struct image *m)
+{
+    static struct ckpt_reader r;
+    static struct ckpt_verifier v;
+    struct ckpt_source source = { memory_read, m, m->size };
+    size_t told = 0;
+
+    if (ckpt_open(&r, &source, 0) == CKPT_OK)
+        (void)!ckpt_describe(&r, count_text, &told);
+    if (ckpt_open(&r, &source, 0) == CKPT_OK)
+        (void)!ckpt_describe_log(&r, count_text, &told);
+    (void)!ckpt_describe_memory(&v, &source, 0, count_text, &told);
+    return told;
+}
+
+static void descriptions_are_text(void **state)
+{
+    struct image *m = image_make();
+
+    assert_true(describe(m) > 1000);
+    memset(payload(m, FILE_RECORD + 1) + 88, 0x1b, 8);
+    memset(payload(m, PROCESS_RECORD) + 40, 7, CKPT_NAME_SIZE - 1);
+    reseal(m);
+    assert_true(describe(m) > 1000);
     image_free(m);
 }
 
@@ -810,6 +970,8 @@ static void random_forgeries_do_no_harm(void **state)
         reseal(m);
         (void)!verify(m);
         assert_true(bytes_read < 8 * m->size);
+        if (round % 4 == 0)
+            describe(m);
         memcpy(m->bytes, clean, m->size);
     }
     free(clean);
@@ -850,6 +1012,10 @@ int main(void)
         cmocka_unit_test(checksum_without_a_block_is_refused),
         cmocka_unit_test(node_that_points_at_the_records_is_refused),
         cmocka_unit_test(page_outside_of_all_regions_is_refused),
+        cmocka_unit_test(page_beyond_a_content_is_refused),
+        cmocka_unit_test(pipe_has_one_end_of_a_kind),
+        cmocka_unit_test(node_without_entries_is_refused),
+        cmocka_unit_test(descriptions_are_text),
         cmocka_unit_test(random_forgeries_do_no_harm),
         cmocka_unit_test(text_for_people_has_no_control_characters),
     };

@@ -1,12 +1,5 @@
 // Unit tests of kernel/mm, with kern's real spin locks and fault points, over the machine of tests/unit/mm/.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "mm/machine.h"
+#include "mm/spaces.h"
 #include <base/string.h>
 #include <kern/fault.h>
 #include <kern/spinlock.h>
@@ -19,140 +12,6 @@
 #include <sys/wait.h>
 #include <uapi/errno.h>
 #include <unistd.h>
-
-#define TEXT  0x1000u
-#define DATA  0x400000u
-#define HEAP  0x800000u
-#define LIMIT 0x70000000u
-#define STACK 0x7f000000u
-#define PAGE  ((intptr_t)PAGE_SIZE)  // for distances, which may be negative
-
-// What must be as it was before, when all is given back.
-struct figures {
-    u32 frames;
-    u64 objects, promised;
-    u32 spaces;
-};
-
-static struct figures figures_now(void)
-{
-    return (struct figures){ frames_free(), kmem_live(), commit_used(), vmspaces_live() };
-}
-
-static void assert_nothing_leaked(struct figures before)
-{
-    assert_int_equal(frames_free(), before.frames);
-    assert_int_equal(kmem_live(), before.objects);
-    assert_int_equal(commit_used(), before.promised);
-    assert_int_equal(vmspaces_live(), before.spaces);
-}
-
-static int setup(void **state)
-{
-    static struct figures at_start;
-
-    at_start = figures_now();
-    *state = &at_start;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fault_arm(FAULT_FRAME, 0, false);
-    fault_arm(FAULT_KMALLOC, 0, false);
-    vmspace_use(NULL);
-    assert_nothing_leaked(*(struct figures *)*state);
-    return 0;
-}
-
-// A backing that tells where each byte comes from, and may keep the frames that it gives, as a file's cache does.
-
-#define BACKED_PAGES 32
-
-struct pattern {
-    struct backing backing;
-    bool keeps, fails;
-    u32 asked;
-    struct frame *kept[BACKED_PAGES];
-    bool destroyed;
-};
-
-static u8 pattern_byte(u64 offset)
-{
-    return (u8)(offset * 7 + offset / PAGE_SIZE + 1);
-}
-
-static struct frame *pattern_frame(u64 offset, size_t limit)
-{
-    struct frame *f = frame_alloc_zeroed();
-    u8 *data = f ? frame_data(f) : NULL;
-
-    for (size_t i = 0; f && i < limit; i++)
-        data[i] = pattern_byte(offset + i);
-    return f;
-}
-
-static int pattern_page(struct backing *b, u64 offset, size_t limit, struct frame **out)
-{
-    struct pattern *p = (struct pattern *)b;
-    struct frame **kept = &p->kept[offset / PAGE_SIZE];
-
-    assert_in_range(limit, 1, PAGE_SIZE);
-    p->asked++;
-    if (p->fails)
-        return -EIO;
-    struct frame *f = *kept ? frame_get(*kept) : pattern_frame(offset, limit);
-    if (!f)
-        return -ENOMEM;
-    if (p->keeps && !*kept)
-        *kept = frame_get(f);
-    *out = f;
-    return 0;
-}
-
-static void pattern_destroy(struct backing *b)
-{
-    struct pattern *p = (struct pattern *)b;
-
-    for (u32 i = 0; i < BACKED_PAGES; i++)
-        if (p->kept[i])
-            frame_put(p->kept[i]);
-    p->destroyed = true;
-}
-
-static const struct backing_ops pattern_ops = { pattern_page, pattern_destroy };
-
-static struct backing *pattern_start(struct pattern *p, bool keeps)
-{
-    *p = (struct pattern){ .backing = { .ops = &pattern_ops, .refs = 1 }, .keeps = keeps };
-    return &p->backing;
-}
-
-// Spaces as exec makes them: text and data from a file, a heap, a stack.
-
-static int add_region(struct vmspace *space, uaddr_t start, uaddr_t end, u8 prot, u8 kind, bool reserved)
-{
-    struct region r = { .start = start, .end = end, .prot = prot, .kind = kind, .reserved = reserved };
-
-    return vmspace_add(space, &r);
-}
-
-static int add_backed(struct vmspace *space, struct backing *b, uaddr_t start, uaddr_t end, u8 prot, u64 offset,
-                      u64 filled)
-{
-    struct region r = {
-        .start = start,
-        .end = end,
-        .prot = prot,
-        .kind = REGION_DATA,
-        .reserved = true,
-        .backing = backing_get(b),
-        .offset = offset,
-        .filled = filled,
-    };
-
-    return vmspace_add(space, &r);
-}
 
 static int program_create(struct backing *file, struct vmspace **out)
 {
@@ -182,42 +41,6 @@ static struct vmspace *program_run(struct backing *file)
     assert_int_equal(program_create(file, &space), 0);
     vmspace_use(space);
     return space;
-}
-
-static void end_current(struct vmspace *space)
-{
-    vmspace_use(NULL);
-    vmspace_destroy(space);
-}
-
-static u8 byte_at(uaddr_t va)
-{
-    u8 byte = 0;
-
-    assert_int_equal(user_read(va, &byte, 1), 0);
-    return byte;
-}
-
-static void set_byte(uaddr_t va, u8 byte)
-{
-    assert_int_equal(user_write(va, &byte, 1), 0);
-}
-
-static struct frame *frame_behind(struct vmspace *space, uaddr_t va)
-{
-    struct frame *f = NULL;
-
-    assert_int_equal(vmspace_pin(space, va, FAULT_READS, &f), 0);
-    frame_put(f);
-    return f;
-}
-
-static uaddr_t grow(struct vmspace *space, intptr_t delta)
-{
-    uaddr_t old = 0;
-
-    assert_int_equal(vmspace_brk(space, delta, &old), 0);
-    return old;
 }
 
 // The frames
@@ -836,11 +659,11 @@ static void a_snapshot_lists_pages_with_contents(void **state)
     uaddr_t va = 0;
     struct frame *f;
     for (u32 i = 0; i < ARRAY_SIZE(expected); i++, va += PAGE_SIZE) {
-        assert_true(vmspace_next_page(snapshot, &va, &f));
+        assert_int_equal(vmspace_next_page(snapshot, &va, &f), 0);
         assert_int_equal(va, expected[i]);
         assert_int_equal(f != NULL, present[i]);
     }
-    assert_false(vmspace_next_page(snapshot, &va, &f));
+    assert_int_equal(vmspace_next_page(snapshot, &va, &f), -ENOENT);
 
     u32 regions;
     u64 size, resident;
@@ -1293,16 +1116,6 @@ static void sharing_ends_rightly_on_several_cpus_at_once(void **state)
         backing_put(&file.backing);
     }
 }
-
-static int start(void **state)
-{
-    machine_start("root=vda");
-    frames_init();
-    kmem_init();
-    return 0;
-}
-
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {

@@ -1,3 +1,7 @@
-UNIT_SOURCES.mm_test := tests/unit/mm/machine.c $(wildcard kernel/mm/*.c) $(addprefix kernel/kern/,spinlock.c fault.c options.c)
-UNIT_INCLUDE.mm_test := -DCHECKED -Itests/unit -Itests/unit/mm/include $(foreach m,arch kern sched mm,-Ikernel/$m/include)
-UNIT_LIBS.mm_test := -lpthread
+# The unit tests of mm share a machine and its spaces.
+MM_TESTS := mm_test mm_supply_test mm_marks_test
+$(foreach t,$(MM_TESTS),$(eval UNIT_SOURCES.$t := $(wildcard tests/unit/mm/*.c) $(wildcard kernel/mm/*.c) \
+	$(addprefix kernel/kern/,spinlock.c fault.c options.c)))
+$(foreach t,$(MM_TESTS),$(eval UNIT_INCLUDE.$t := -DCHECKED -Itests/unit -Itests/unit/mm/include -Ikernel/mm \
+	$(foreach m,arch kern sched mm,-Ikernel/$m/include)))
+$(foreach t,$(MM_TESTS),$(eval UNIT_LIBS.$t := -lpthread))

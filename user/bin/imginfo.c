@@ -15,7 +15,7 @@ int main(int argc, char **argv)
     if (image_open(argv[1], &fd, &source))
         err(1, "%s", argv[1]);
 
-    enum ckpt_error error = ckpt_verify(&v, &source);
+    enum ckpt_error error = ckpt_verify(&v, &source, 0);
     printf("Image:   %s\n", argv[1]);
     if (error) {
         printf("Status:  INVALID: %s\n", error == CKPT_READ_FAILED ? strerror(errno) : ckpt_error_text(error));

@@ -19,9 +19,10 @@ static const char *state_text(const struct proc_info *p)
                                         [PS_READY] = "ready",
                                         [PS_SLEEPING] = "sleeping",
                                         [PS_ZOMBIE] = "zombie",
-                                        [PS_FROZEN] = "frozen" };
+                                        [PS_FROZEN] = "frozen",
+                                        [PS_STOPPED] = "stopped" };
 
-    return p->state >= PS_RUNNING && p->state <= PS_FROZEN ? text[p->state] : "?";
+    return p->state >= PS_RUNNING && p->state <= PS_STOPPED ? text[p->state] : "?";
 }
 
 int main(void)
@@ -35,11 +36,11 @@ int main(void)
     if (n > room)
         n = room;
     qsort(list, (size_t)n, sizeof(*list), by_pid);
-    printf("  PID  PPID  PGID CPU     SIZE RESIDENT     TIME STATE    WAITS    NAME\n");
+    printf("  PID  PPID  PGID  JOB CPU     SIZE RESIDENT     TIME STATE    WAITS    NAME\n");
     for (int i = 0; i < n; i++) {
         const struct proc_info *p = &list[i];
-        printf("%5d %5d %5d %3d %7lluK %7lluK %8.2f %-8s %-8s %s\n", p->pid, p->ppid, p->pgid, p->cpu, p->size / 1024,
-               p->resident / 1024, (double)p->cpu_ns / 1e9, state_text(p), p->waits_for, p->name);
+        printf("%5d %5d %5d %4d %3d %7lluK %7lluK %8.2f %-8s %-8s %s\n", p->pid, p->ppid, p->pgid, p->job, p->cpu,
+               p->size / 1024, p->resident / 1024, (double)p->cpu_ns / 1e9, state_text(p), p->waits_for, p->name);
     }
     return 0;
 }

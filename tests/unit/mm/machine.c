@@ -198,26 +198,31 @@ void tlb_flush_page(uaddr_t va)
         tlb[slot].entry = 0;
 }
 
-static pte_t walk(uaddr_t va)
+// Where the page tables say what va is; NULL if nowhere.
+static pte_t *walk(uaddr_t va)
 {
     pte_t *root = phys_to_virt(current_root);
     pte_t table = root[pt_index(va, 1)];
 
     if (!pte_present(table))
-        return 0;
-    return ((pte_t *)phys_to_virt(pte_addr(table)))[pt_index(va, 0)];
+        return NULL;
+    return &((pte_t *)phys_to_virt(pte_addr(table)))[pt_index(va, 0)];
 }
 
-// A stale entry is used as long as it allows the access; that is how a forgotten flush shows itself.
+// A stale entry is used as long as it allows the access; that is how a forgotten flush shows itself. The first write
+// makes the page dirty, in the page tables, too; who is remembered as dirty is not looked up there again.
 static u8 *translate(uaddr_t va, bool write)
 {
     unsigned slot = (va >> PAGE_SHIFT) % TLB_SIZE;
     uaddr_t page = ROUND_DOWN(va, PAGE_SIZE);
-    pte_t need = PTE_READ | (write ? PTE_WRITE : 0);
+    pte_t need = PTE_READ | (write ? PTE_WRITE | PTE_DIRTY : 0);
 
     if (tlb[slot].page != page || (tlb[slot].entry & need) != need) {
+        pte_t *entry = walk(va);
+        if (entry && write && (*entry & PTE_WRITE))
+            *entry |= PTE_DIRTY;
         tlb[slot].page = page;
-        tlb[slot].entry = walk(va);
+        tlb[slot].entry = entry ? *entry : 0;
     }
     if ((tlb[slot].entry & need) != need)
         return NULL;

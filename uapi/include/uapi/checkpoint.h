@@ -10,8 +10,7 @@
 #define CKPT_SAVE_NOWAIT     0x08  // return when the state is taken; ckpt_wait() tells the rest
 #define CKPT_SAVE_CONTENTS   0x10  // carry the contents of files that are open for writing
 #define CKPT_SAVE_EXTERNAL   0x20  // pipes may lead outside: somebody hands them over at the restore
-#define CKPT_SAVE_NOSYNC     0x40  // don't wait for the disk: a crash may cost this epoch, not the older ones
-#define CKPT_SAVE_FLAGS      0x7f
+#define CKPT_SAVE_FLAGS      0x3f
 
 #define CKPT_HISTORY_DEFAULT 8
 #define CKPT_HISTORY_ALL     0

@@ -55,3 +55,8 @@
     syscall poweroff, SYS_poweroff
     syscall getppid, SYS_getppid
     syscall sys_time, SYS_time
+    syscall ckpt_save, SYS_ckpt_save
+    syscall ckpt_wait, SYS_ckpt_wait
+    syscall ckpt_restore, SYS_ckpt_restore
+    syscall cont, SYS_cont
+    syscall stop_at, SYS_stop_at

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <uapi/checkpoint.h>
 #include <uapi/sys.h>
 
 /*
@@ -14,6 +15,15 @@ int checkpoint(pid_t pid, const char *path);
 /* Become the process in the image. Returns only on error. */
 int restart(const char *path);
 
+/*
+ * The same with all options (uapi/checkpoint.h). ckpt_save() returns as checkpoint() does; with CKPT_SAVE_NOWAIT, when
+ * the state is taken. figures may be NULL. ckpt_wait() waits for so many ticks: -1 with ETIMEDOUT when the checkpoint
+ * is still being written; its own error is in the figures. ckpt_restore() returns only on error.
+ */
+int ckpt_save(const struct ckpt_save_args *args, struct ckpt_figures *figures);
+int ckpt_wait(const uint64_t *id, int ticks, struct ckpt_figures *figures);
+int ckpt_restore(const struct ckpt_restore_args *args);
+
 #define TICKS_PER_SECOND 100
 int uptime(void);            // ticks since the machine started
 int sleep_ticks(int ticks);  // xv6's sleep()
@@ -23,6 +33,12 @@ uint64_t wall_clock_ns(void);  // since 1970-01-01 UTC
 
 int proc_list(struct proc_info *list, int n);  // how many processes there are; fills in at most n
 int sysinfo(struct sysinfo *info);
+
+/* A process that was stopped by a checkpoint or by stop_at(), and its stopped descendants, run on. */
+int cont(pid_t pid);
+
+/* Stop a descendant after n system calls or page faults from now, or in n ticks (EVENT_CALL, _FAULT, _TICK); 0: not. */
+int stop_at(pid_t pid, int event, int n);
 
 // Groups of processes, and the one that the terminal's ^C goes to. 0: the caller; a group named as it.
 int setpgid(pid_t pid, pid_t pgid);

@@ -68,12 +68,13 @@ MUST_CHECK int inode_sync(struct inode *i);
 MUST_CHECK int inode_backing(struct inode *i, struct backing **out);
 
 /* From now on it can't be opened for writing (-ETXTBSY), until as many inode_writes_allow(). -ETXTBSY if it is open for
- * writing. Whole frames can still be written. */
+ * writing. Whole frames can still be written. -EINVAL: not a regular file. */
 MUST_CHECK int inode_writes_deny(struct inode *i);
 void inode_writes_allow(struct inode *i);
 
 /* Exchange the contents of two regular files, in one transaction: after a crash both are as before, or both are
- * exchanged. What was written to either before is durable first. -EINVAL (not regular files, or the same), -EIO. */
+ * exchanged. What was written to either before is durable first; the exchange itself is after inode_sync(). -EINVAL
+ * (not regular files, or the same), -ETXTBSY (one is being executed or restored from), -EIO, -EROFS, -ENOMEM. */
 MUST_CHECK int inode_exchange(struct inode *a, struct inode *b);
 
 /* For open: count a writer. -ETXTBSY if somebody executes it. */

@@ -52,6 +52,8 @@ struct region {
     struct backing *backing;  // NULL: zeros
     u64 offset;               // in the backing, of `start`
     u64 filled;               // bytes from `start` that the backing supplies; the rest are zeros
+    u32 ahead;                // mm's own: pages to ask the backing for at once, as faults went so far,
+    uaddr_t touched;          // and the last page that it was asked for
 };
 
 struct tracking;

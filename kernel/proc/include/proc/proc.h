@@ -63,7 +63,8 @@ void proc_kill_group(int pgid, int reason);  // interrupt context; spares the fi
 
 /* pid 0: the caller; pgid 0: its own pid. -ESRCH, -EINVAL, -EPERM (not the caller or its child, or no such group). */
 MUST_CHECK int proc_set_group(int pid, int pgid);
-int proc_group(const struct proc *p);
+int proc_group(const struct proc *p);  // the machine's number of it
+int proc_find_group(int pgid, int *group);  // the same of a group that is named as the caller sees it; -ESRCH
 int proc_parent_pid(struct proc *p);
 u32 proc_list(struct proc_info *out, u32 n);  // returns how many there are
 u32 procs_live(void);
@@ -79,5 +80,8 @@ MUST_CHECK int proc_continue(int pid);
  * (not a descendant), -EINVAL.
  */
 MUST_CHECK int proc_stop_at(int pid, enum proc_event event, u32 n);
+
+/* The calling process has completed a system call: EVENT_CALL. */
+void proc_count_call(struct proc *self);
 
 void proc_init(void);

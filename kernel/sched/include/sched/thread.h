@@ -30,6 +30,7 @@ struct thread {
     u64 since;                 // when it got its CPU
     const char *waits_for;     // NULL when it doesn't sleep
     const char *name;
+    u32 faults;             // mm counts them: page faults of user mode that were mended
     struct vmspace *space;  // mm's: the address space; NULL for kernel threads
     struct proc *proc;      // proc's: the process; NULL for kernel threads
     void (*entry)(void *);

@@ -20,6 +20,9 @@
 #define CKPT_RECORD_HEADER 24
 #define CKPT_PAYLOAD_MAX   16512  // of the types known here
 #define CKPT_PIPE_MAX      16384  // bytes in a pipe
+#define CKPT_CONTENTS_MAX  1024   // of one epoch, as are the next two
+#define CKPT_PIPES_MAX     4096
+#define CKPT_PROCESSES_MAX 1024
 #define CKPT_RECORD_MAX    (CKPT_RECORD_HEADER + CKPT_PAYLOAD_MAX)
 #define CKPT_REGIONS_MAX   500
 #define CKPT_FDS_MAX       1000
@@ -253,18 +256,30 @@ struct ckpt_item {
     };
 };
 
-// The records of one epoch, in order. About 17 KiB.
+// The records of one epoch, in order. About 31 KiB.
 struct ckpt_reader {
     const struct ckpt_source *source;
     struct ckpt_header header;
     const struct ckpt_machine *machine;
-    u64 position;                  // of the next record in the area
-    u64 failed_at;                 // the offset in the file at which the last error was found
-    u32 digest;                    // of the area up to position
-    u32 last;                      // type of the last record
-    bool last_ended;               // the last process is not alive
-    u64 files, spaces, processes;  // met so far
-    struct ckpt_epoch epoch;       // the first record, once it was read
+    u64 failed_at;   // the offset in the file at which the last error was found
+    u32 steps_left;  // so many older epochs are kept; known once the EPOCH record was read
+    bool older;      // this is not the newest epoch
+
+    // From here on: of this epoch.
+    u64 position;                                   // of the next record in the area
+    u32 digest;                                     // of the area up to position
+    u32 last;                                       // type of the last record
+    bool last_ended;                                // the last process is not alive
+    struct ckpt_epoch epoch;                        // the first record, once it was read
+    u64 contents, pipes, files, spaces, processes;  // met so far
+    u32 contents_named, pipes_named, spaces_named;  // by a FILE or a PROCESS
+    u64 content_size[CKPT_CONTENTS_MAX];
+    s32 pid[CKPT_PROCESSES_MAX];
+    u32 content_is_named[CKPT_CONTENTS_MAX / 32];  // these are sets of ordinals
+    u32 pipe_is_read[CKPT_PIPES_MAX / 32];
+    u32 pipe_is_written[CKPT_PIPES_MAX / 32];
+    u32 space_is_named[CKPT_PROCESSES_MAX / 32];
+    u32 process_ended[CKPT_PROCESSES_MAX / 32];
     u8 buffer[CKPT_RECORD_MAX];
 };
 
@@ -285,10 +300,16 @@ MUST_CHECK enum ckpt_error ckpt_open_previous(struct ckpt_reader *r);
  */
 MUST_CHECK enum ckpt_error ckpt_next(struct ckpt_reader *r, struct ckpt_item *item);
 
+// What a tree's pointers may name, taken from the reader that the tree came from.
+struct ckpt_bounds {
+    const struct ckpt_source *source;
+    u64 blocks, records_first, records_end;
+};
+void ckpt_bounds(struct ckpt_bounds *bounds, const struct ckpt_reader *r);
+
 // A walk over a tree's pages in ascending order. About 20 KiB.
 struct ckpt_walk {
-    const struct ckpt_source *source;
-    u64 blocks, records_first, records_end;  // what pointers may name
+    struct ckpt_bounds bounds;
     u64 pages_left, nodes_left;
     u64 failed_at;
     u32 height, level;           // level == height: at the end
@@ -309,19 +330,13 @@ MUST_CHECK enum ckpt_error ckpt_walk_begin(struct ckpt_walk *w, const struct ckp
 /* The next page. Nodes are read and checked here; the page itself is not. */
 MUST_CHECK enum ckpt_error ckpt_walk_next(struct ckpt_walk *w, struct ckpt_page *page);
 
-// What a tree's pointers may name, taken from the reader that the tree came from.
-struct ckpt_bounds {
-    const struct ckpt_source *source;
-    u64 blocks, records_first, records_end;
-};
-void ckpt_bounds(struct ckpt_bounds *bounds, const struct ckpt_reader *r);
-
 // Finds pages in a tree, in any order; quick where one is near the last. About 20 KiB. One user at a time.
 struct ckpt_lookup {
     struct ckpt_bounds bounds;
     struct ckpt_tree tree;
     u64 failed_at;
     u32 block[CKPT_HEIGHT_MAX];  // which node is there; 0: none
+    u32 crc[CKPT_HEIGHT_MAX];    // what it was checked against
     u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];
 };
 void ckpt_lookup_init(struct ckpt_lookup *l, const struct ckpt_bounds *bounds, const struct ckpt_tree *tree);
@@ -348,17 +363,23 @@ struct ckpt_builder {
     struct ckpt_tree tree;
     struct ckpt_tree base;  // root 0: none
     struct ckpt_bounds bounds;
-    u64 written;            // nodes that were handed out
-    u64 last;               // the last change's index
+    u64 written;    // nodes that were handed out
+    u64 last;       // the last change's index
+    u64 failed_at;  // offset in the file, if the base is bad
     bool begun;
+    bool existed[CKPT_HEIGHT_MAX];  // each level's node is one of the base's
+    bool changed[CKPT_HEIGHT_MAX];  // and differs from it
     u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];
 };
 /* bounds and base: the old tree; both NULL: none. height: the old tree's if there is one. */
 void ckpt_builder_init(struct ckpt_builder *b, u32 height, const struct ckpt_bounds *bounds,
                        const struct ckpt_tree *base, int (*emit)(void *, const u8 *, u32 *), void *ctx);
-/* index: greater than the last, below 2^(9 * height). block 0 (crc 0): the page is zeros now. */
+/*
+ * index: greater than the last, below 2^(9 * height). block 0 (crc 0): the page is zeros now. The old tree's nodes on
+ * the way are read and checked: errors as in ckpt_lookup(), and CKPT_WRITE_FAILED.
+ */
 MUST_CHECK enum ckpt_error ckpt_builder_set(struct ckpt_builder *b, u64 index, u32 block, u32 crc);
-/* Afterwards b->tree is complete. A tree without any page has root 0. */
+/* Afterwards b->tree is complete. A tree without any page has root 0; one that hasn't changed is the old one. */
 MUST_CHECK enum ckpt_error ckpt_builder_finish(struct ckpt_builder *b);
 
 // ---- the whole
@@ -378,6 +399,20 @@ struct ckpt_verifier {
 /* Check everything in an epoch (0: the newest), pages too. v: uninitialized working storage. */
 MUST_CHECK enum ckpt_error ckpt_verify(struct ckpt_verifier *v, const struct ckpt_source *source, u64 epoch);
 
+/* The same with the epoch before the one that *v has checked last. CKPT_NO_EPOCH: none is kept. */
+MUST_CHECK enum ckpt_error ckpt_verify_previous(struct ckpt_verifier *v);
+
+typedef void ckpt_put_text(void *arg, const char *bytes, size_t n);
+
 /* Tell the epoch that *r was opened with, record by record, in lines for a person. The pages are not read. */
-MUST_CHECK enum ckpt_error ckpt_describe(struct ckpt_reader *r, void (*put)(void *arg, const char *bytes, size_t n),
-                                         void *arg);
+MUST_CHECK enum ckpt_error ckpt_describe(struct ckpt_reader *r, ckpt_put_text *put, void *arg);
+
+/* Tell that epoch and all older ones that are kept, a line each. Leaves *r in the oldest. */
+MUST_CHECK enum ckpt_error ckpt_describe_log(struct ckpt_reader *r, ckpt_put_text *put, void *arg);
+
+/*
+ * Tell the memory of an epoch (0: the newest): of each address space its regions, with their size, the pages in the
+ * image and those that are zeros. The nodes are read and checked, the pages are not. v: uninitialized working storage.
+ */
+MUST_CHECK enum ckpt_error ckpt_describe_memory(struct ckpt_verifier *v, const struct ckpt_source *source, u64 epoch,
+                                                ckpt_put_text *put, void *arg);

@@ -1,0 +1,424 @@
+// Epoch: pages, trees, and the order in which everything is written.
+//
+// The processes have long been running again, unless they are to end or stop. First come the pages in ascending order,
+// with the nodes of their tree among them; then the records, which say where the trees are; then the header, which says
+// where the records are. Of memory that the file has from an earlier epoch only what changed is looked at: the tree's
+// nodes above it are written anew, and share the rest with the old tree.
+#include "epoch.h"
+#include "machine.h"
+#include <base/crc32c.h>
+#include <base/string.h>
+#include <kern/time.h>
+#include <mm/kmalloc.h>
+#include <uapi/errno.h>
+
+#define TREE_HEIGHT  3   // pages below 2^27: more than any 32-bit machine has; files to 512 GiB
+#define RECORD_SLACK 16  // blocks, enough for most record areas
+
+_Static_assert((u64)USER_END / PAGE_SIZE <= 1ull << (TREE_HEIGHT * CKPT_FANOUT_BITS), "the tree reaches all pages");
+
+int epoch_create(struct store *store, _Atomic u32 *looked_at, _Atomic bool *cancelled, struct epoch **out)
+{
+    struct epoch *x = kzalloc(sizeof(*x));
+
+    if (!x)
+        return -ENOMEM;
+    x->store = store;
+    x->looked_at = looked_at;
+    x->cancelled = cancelled;
+    *out = x;
+    return 0;
+}
+
+void epoch_destroy(struct epoch *x)
+{
+    for (u32 i = 0; i < x->area.count; i++)
+        frame_put(x->area.frames[i]);
+    kfree(x->area.frames);
+    kfree(x->base.spaces);
+    kfree(x->base.contents);
+    kfree(x->trees);
+    kfree(x->contents);
+    kfree(x->shared);
+    kfree(x);
+}
+
+// ---- trees
+
+static int emit_node(void *ctx, const u8 *node, u32 *block)
+{
+    struct epoch *x = ctx;
+
+    x->err = output_block(&x->store->output, node, block);
+    return x->err;
+}
+
+// What the builder says is about the earlier epoch, if it isn't emit()'s.
+static int builder_error(struct epoch *x, enum ckpt_error error)
+{
+    if (!error)
+        return 0;
+    return error == CKPT_WRITE_FAILED ? x->err : image_refuse(&x->store->image, error, x->builder.failed_at);
+}
+
+void epoch_tree_begin(struct epoch *x, const struct ckpt_tree *base)
+{
+    ckpt_builder_init(&x->builder, TREE_HEIGHT, base ? &x->base.bounds : NULL, base, emit_node, x);
+}
+
+int epoch_tree_end(struct epoch *x, struct ckpt_tree *tree)
+{
+    int err = builder_error(x, ckpt_builder_finish(&x->builder));
+
+    *tree = x->builder.tree;
+    x->e.blocks_written += x->builder.written;
+    return err;
+}
+
+int epoch_no_page(struct epoch *x, u64 index)
+{
+    return x->builder.base.root ? builder_error(x, ckpt_builder_set(&x->builder, index, 0, 0)) : 0;
+}
+
+static struct shared_page *shared_place(struct epoch *x, struct frame *frame)
+{
+    return &x->shared[(frame_addr(frame) >> PAGE_SHIFT) % SHARED_SIZE];
+}
+
+int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc)
+{
+    u32 block;
+    int err = output_frame(&x->store->output, frame_get(frame), &block);
+
+    if (err)
+        return err;
+    x->e.pages_written++;
+    x->e.blocks_written++;
+    // The snapshot and the process have one each: more means that others may, too.
+    if (x->shared && frame->refs > 2)
+        *shared_place(x, frame) = (struct shared_page){ frame, block, crc };
+    return builder_error(x, ckpt_builder_set(&x->builder, index, block, crc));
+}
+
+static int write_page(struct epoch *x, uaddr_t va, struct frame *frame)
+{
+    u64 index = va / PAGE_SIZE;
+
+    ++*x->looked_at;
+    if (x->shared && shared_place(x, frame)->frame == frame) {
+        struct shared_page *p = shared_place(x, frame);
+        return builder_error(x, ckpt_builder_set(&x->builder, index, p->block, p->crc));
+    }
+    if (memory_is_zero(frame_data(frame), PAGE_SIZE))
+        return epoch_no_page(x, index);
+    return epoch_page(x, index, frame, crc32c(0, frame_data(frame), PAGE_SIZE));
+}
+
+// A page that a backing would supply only now. Nobody has the right to see it: it isn't saved.
+static int write_supplied(struct epoch *x, struct vmspace *space, uaddr_t va)
+{
+    struct frame *frame;
+    int err = vmspace_pin(space, va, FAULT_READS, &frame);
+
+    if (err)
+        return err == -EFAULT ? 0 : err;
+    err = write_page(x, va, frame);
+    frame_put(frame);
+    return err;
+}
+
+static int write_all(struct epoch *x, struct vmspace *space)
+{
+    struct frame *frame;
+    uaddr_t va = 0;
+    int err;
+
+    while (!(err = vmspace_next_page(space, &va, &frame))) {
+        err = frame ? write_page(x, va, frame) : write_supplied(x, space, va);
+        if (err)
+            return err;
+        va += PAGE_SIZE;
+        if (va >= USER_END)
+            return 0;
+    }
+    return err == -ENOENT ? 0 : err;
+}
+
+// What isn't present was given back, or is as its backing has it, as ever.
+static int write_changed(struct epoch *x, struct vmspace *space, const struct page_set *changed)
+{
+    int err = 0;
+
+    for (uaddr_t page = 0; !err && page_set_next(changed, &page); page++) {
+        uaddr_t va = page * PAGE_SIZE;
+        struct frame *frame = vmspace_present(space, va);
+
+        if (frame)
+            err = write_page(x, va, frame);
+        else if (!vmspace_supplied(space, va))
+            err = epoch_no_page(x, page);
+    }
+    return err;
+}
+
+static const struct ckpt_tree *base_tree(const struct epoch *x, const struct member *m)
+{
+    bool same = m->changed && x->base.epoch && m->base.word[2] == x->base.epoch && m->base.word[3] == x->base.digest;
+    u64 ordinal = m->base.word[4];
+
+    return same && ordinal >= 1 && ordinal <= x->base.space_count ? &x->base.spaces[ordinal - 1] : NULL;
+}
+
+static int write_space(struct epoch *x, u32 i)
+{
+    struct member *m = x->snap->members[i];
+    const struct ckpt_tree *base = base_tree(x, m);
+
+    epoch_tree_begin(x, base);
+    int err = base ? write_changed(x, m->space, m->changed) : write_all(x, m->space);
+    return err ? err : epoch_tree_end(x, &x->trees[i]);
+}
+
+static int write_spaces(struct epoch *x)
+{
+    int err = 0;
+
+    for (u32 i = 0; !err && i < x->snap->member_count; i++)
+        if (x->snap->members[i]->space)
+            err = write_space(x, i);
+    return err;
+}
+
+// ---- what the base has
+
+static void note_base(struct base *b, const struct ckpt_item *item, u32 last)
+{
+    switch (item->type) {
+    case CKPT_CONTENT:
+        b->contents[item->object - 1].size = item->content.size;
+        break;
+    case CKPT_TREE:
+        if (last == CKPT_CONTENT)
+            b->contents[item->object - 1].tree = item->tree;
+        else
+            b->spaces[item->object - 1] = item->tree;
+        break;
+    case CKPT_FILE:
+        if (!item->file.content)
+            break;
+        struct base_content *c = &b->contents[item->file.content - 1];
+        c->ino = item->file.ino;
+        c->generation = item->file.generation;
+        c->changes = item->file.changes;
+        break;
+    default:
+        break;
+    }
+}
+
+static enum ckpt_error read_base(struct base *b, struct ckpt_reader *r)
+{
+    struct ckpt_item item = { .type = CKPT_EPOCH };
+
+    while (item.type != CKPT_END) {
+        u32 last = item.type;
+        enum ckpt_error error = ckpt_next(r, &item);
+        if (error)
+            return error;
+        note_base(b, &item, last);
+    }
+    return CKPT_OK;
+}
+
+// The root's mark says which epoch the family goes on from.
+static int load_base(struct epoch *x, const struct mark_label *label)
+{
+    struct image *image = &x->store->image;
+    struct base *b = &x->base;
+    struct ckpt_epoch e;
+    enum ckpt_error error = image_open(image, label->word[2], &e);
+
+    if (error)
+        return image_refuse(image, error, image->reader.failed_at);
+    b->spaces = kzalloc(e.spaces * sizeof(*b->spaces));
+    b->contents = kzalloc(MAX(e.contents, 1u) * sizeof(*b->contents));
+    if (!b->spaces || !b->contents)
+        return -ENOMEM;
+    b->space_count = e.spaces;
+    b->content_count = e.contents;
+    ckpt_bounds(&b->bounds, &image->reader);
+    error = read_base(b, &image->reader);
+    if (error)
+        return image_refuse(image, error, image->reader.failed_at);
+    b->epoch = label->word[2];
+    b->digest = (u32)label->word[3];
+    return 0;
+}
+
+// ---- the whole
+
+static u32 pages_of(const struct member *m)
+{
+    u64 size, resident;
+    u32 regions;
+
+    if (m->changed)
+        return page_set_count(m->changed);
+    vmspace_figures(m->space, &regions, &size, &resident);
+    return (u32)(resident / PAGE_SIZE);
+}
+
+static u64 estimate(struct epoch *x)
+{
+    u64 blocks = RECORD_SLACK;
+
+    for (u32 i = 0; i < x->snap->member_count; i++) {
+        if (!x->snap->members[i]->space)
+            continue;
+        u32 pages = pages_of(x->snap->members[i]);
+        x->pages_due += pages;
+        x->space_count++;
+        blocks += pages + pages / CKPT_FANOUT + TREE_HEIGHT + 1;
+    }
+    return blocks;
+}
+
+static bool is_carried(const struct open_file *o, u32 flags)
+{
+    bool is_file = o->state.kind == FILE_INODE && o->state.inode.type == T_FILE;
+    bool wanted = flags & CKPT_SAVE_CONTENTS && o->state.flags & (O_WRONLY | O_RDWR);
+
+    return is_file && (o->state.inode.nlink == 0 || wanted);
+}
+
+// Two descriptions of one file share its contents.
+static u32 content_of(const struct epoch *x, const struct open_file *o)
+{
+    for (u32 i = 0; i < x->content_count; i++) {
+        const struct inode_identity *id = &x->snap->files[x->contents[i].file]->state.inode;
+        if (id->ino == o->state.inode.ino)
+            return i + 1;
+    }
+    return 0;
+}
+
+static int write_contents(struct epoch *x, u32 flags)
+{
+    int err = 0;
+
+    for (u32 i = 0; !err && i < x->snap->file_count; i++) {
+        struct open_file *o = x->snap->files[i];
+
+        if (!is_carried(o, flags))
+            continue;
+        o->content = content_of(x, o);
+        if (o->content)
+            continue;
+        err = epoch_content(x, i);
+        o->content = x->content_count;
+    }
+    return err;
+}
+
+static int make_room(struct epoch *x)
+{
+    u32 members = x->snap->member_count, files = x->snap->file_count;
+
+    x->trees = kzalloc(members * sizeof(*x->trees));
+    x->contents = kzalloc(MAX(files, 1u) * sizeof(*x->contents));
+    if (x->space_count > 1)
+        x->shared = kzalloc(SHARED_SIZE * sizeof(*x->shared));
+    return x->trees && x->contents ? 0 : -ENOMEM;
+}
+
+int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_args *args)
+{
+    const struct member *root = snap->members[0];
+
+    x->snap = snap;
+    x->history = args->history;
+    x->e.parent = root->related ? root->base.word[2] : 0;
+    u64 blocks = estimate(x);
+    int err = make_room(x);
+    if (!err && root->changed)
+        err = load_base(x, &root->base);
+    if (!err)
+        err = store_begin(x->store, root->related, args->history, blocks, x->cancelled);
+    return err ? err : write_contents(x, args->flags);
+}
+
+// What xv6's imginfo shows of the first process.
+static void introduce(struct epoch *x)
+{
+    const struct member *root = x->snap->members[0];
+    u64 size, resident;
+    u32 regions;
+
+    vmspace_figures(root->space, &regions, &size, &resident);
+    x->header.machine = machine_id;
+    x->header.pid = root->state.pid;
+    x->header.memory = (u32)MIN(resident, UINT32_MAX);
+    text_copy(x->header.name, root->state.name, sizeof(x->header.name));
+}
+
+static int write_area(struct epoch *x)
+{
+    struct area *a = &x->area;
+    u32 first;
+    int err = output_run(&x->store->output, a->frames, a->count, &first);
+
+    x->header.records_block = first;
+    x->header.records_size = a->size;
+    x->header.digest = a->digest;
+    return err;
+}
+
+static int number(struct epoch *x)
+{
+    struct ckpt_epoch *e = &x->e;
+
+    e->wall_ns = x->snap->wall_ns;
+    e->uptime_ns = x->snap->taken_ns;
+    e->pause_ns = x->snap->pause_ns ? x->snap->pause_ns : time_ns() - x->snap->start_ns;
+    e->contents = x->content_count;
+    e->pipes = x->snap->pipes_carried;
+    e->files = x->snap->file_count;
+    e->spaces = x->space_count;
+    e->processes = x->snap->member_count;
+    return store_number(x->store, x->history, &x->header, e);
+}
+
+// From now on what changes is counted from this epoch.
+static void keep_marks(struct epoch *x)
+{
+    struct inode_identity id;
+    u32 ordinal = 0;
+
+    store_identify(x->store, &id);
+    for (u32 i = 0; i < x->snap->member_count; i++) {
+        struct member *m = x->snap->members[i];
+        if (!m->mark)
+            continue;
+        struct mark_label label = { { id.ino, id.generation, x->header.epoch, x->header.digest, ++ordinal, 0 } };
+        snapshot_mark_keep(m->mark, &label);
+        m->mark = NULL;
+    }
+}
+
+int epoch_write(struct epoch *x)
+{
+    int err = write_spaces(x);
+
+    introduce(x);
+    if (!err)
+        err = number(x);
+    if (!err)
+        err = epoch_records(x);
+    if (!err)
+        err = write_area(x);
+    if (!err)
+        err = store_finish(x->store, &x->header);
+    if (!err)
+        keep_marks(x);
+    return err;
+}

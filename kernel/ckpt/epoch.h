@@ -1,0 +1,88 @@
+// Epoch: a snapshot on its way into a store.
+#pragma once
+
+#include "collect.h"
+#include "store.h"
+
+// What the epoch that the new one goes on from has: trees to share with.
+struct base_content {
+    u64 ino, generation, changes, size;
+    struct ckpt_tree tree;
+};
+
+struct base {
+    struct ckpt_bounds bounds;
+    u64 epoch;  // 0: there is none
+    u32 digest;
+    u32 space_count, content_count;
+    struct ckpt_tree *spaces;
+    struct base_content *contents;
+};
+
+struct content {
+    u32 file;  // its place in the snapshot's files
+    u64 size;
+    struct ckpt_tree tree;
+};
+
+// A page that several spaces share is written once. The table forgets when two fall on one place.
+#define SHARED_SIZE 4096
+struct shared_page {
+    struct frame *frame;
+    u32 block, crc;
+};
+
+// The record area, in memory until it is whole.
+struct area {
+    struct frame **frames;
+    u32 count, room;
+    u64 size;
+    u32 digest;
+};
+
+struct epoch {
+    struct store *store;
+    struct snapshot *snap;
+    u32 history;
+    struct base base;
+    struct ckpt_epoch e;
+    struct ckpt_header header;
+    struct ckpt_tree *trees;  // by member
+    u32 space_count;
+    struct content *contents;
+    u32 content_count;
+    struct shared_page *shared;  // NULL: there is one space, or no memory
+    struct area area;
+    _Atomic u32 *looked_at;      // pages, for who watches
+    _Atomic bool *cancelled;     // stop with -EINTR
+    u32 pages_due;
+    int err;                     // why emit() failed
+    struct ckpt_builder builder;
+    u8 record[CKPT_RECORD_MAX];
+};
+
+/* The last two are the caller's and stay while the epoch does. */
+MUST_CHECK int epoch_create(struct store *store, _Atomic u32 *looked_at, _Atomic bool *cancelled, struct epoch **out);
+void epoch_destroy(struct epoch *x);
+
+/* What has to be done while the processes stand still: begin, and save the contents of the files that go along. */
+MUST_CHECK int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_args *args);
+
+/* The rest: it is durable when this returns 0, and the snapshot's marks are kept. */
+MUST_CHECK int epoch_write(struct epoch *x);
+
+// Inside: contents.c, records.c.
+
+/* Save the contents of file number `file` as the next content. */
+MUST_CHECK int epoch_content(struct epoch *x, u32 file);
+
+/* Enter a page's place in the tree that is being built. */
+MUST_CHECK int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc);
+MUST_CHECK int epoch_no_page(struct epoch *x, u64 index);
+
+/* Begin a tree, over that of the base (NULL: none), and end it. */
+void epoch_tree_begin(struct epoch *x, const struct ckpt_tree *base);
+MUST_CHECK int epoch_tree_end(struct epoch *x, struct ckpt_tree *tree);
+
+/* All records, into x->area. */
+MUST_CHECK int epoch_records(struct epoch *x);

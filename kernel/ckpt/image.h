@@ -1,0 +1,27 @@
+// An image being read.
+#pragma once
+
+#include <ckptfmt/ckptfmt.h>
+#include <fs/inode.h>
+
+#define IMAGE_NAME_SIZE 64
+
+struct image {
+    struct inode *inode;         // borrowed
+    char name[IMAGE_NAME_SIZE];  // for messages
+    struct inode_identity id;    // when it was opened
+    struct ckpt_source source;
+    int read_error;  // why the last read failed
+    struct ckpt_reader reader;
+};
+
+void image_init(struct image *image, struct inode *inode, const char *path);
+
+/* Open an epoch (0: the newest) and read its EPOCH record. *epoch may be NULL. */
+MUST_CHECK enum ckpt_error image_open(struct image *image, u64 number, struct ckpt_epoch *epoch);
+
+/* The error for the program. */
+int image_errno(const struct image *image, enum ckpt_error error);
+
+/* The same, and says what is wrong with the image and where. */
+MUST_CHECK int image_refuse(const struct image *image, enum ckpt_error error, u64 at);

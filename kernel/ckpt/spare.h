@@ -1,0 +1,35 @@
+// Spare blocks of an image file: those that no kept epoch uses.
+#pragma once
+
+#include "image.h"
+
+struct spare;
+
+// Which state of which file a map is of.
+struct spare_key {
+    u64 ino, generation, epoch;
+    u32 digest;
+};
+
+/* The map that was kept under that key, which is the caller's now; NULL: there is none. */
+struct spare *spare_recall(const struct spare_key *key);
+
+/* Find out what is spare below `blocks`: reads the tree nodes of all epochs that the image's newest header keeps. -ENOMEM,
+ * and image_errno()'s; says what is wrong with the image. */
+MUST_CHECK int spare_find(struct image *image, struct spare **out);
+
+/* Take a run of at most `most` and at least `least` blocks: how many; 0: there is none. */
+u32 spare_take(struct spare *s, u32 least, u32 most, u32 *first);
+
+u32 spare_count(const struct spare *s);
+
+/* Is it used up, and has the file grown so much since that it's worth to look again? */
+bool spare_is_stale(const struct spare *s, u64 blocks);
+
+/* Does the map tell of all the file's blocks? Then every one from spare_end() on is spare: the file may end there. */
+bool spare_tells_of(const struct spare *s, u64 blocks);
+u32 spare_end(const struct spare *s);
+
+/* Keep the map for the next epoch; a few are kept. Takes *s. */
+void spare_keep(struct spare *s, const struct spare_key *key);
+void spare_destroy(struct spare *s);  // NULL is fine

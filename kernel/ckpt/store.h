@@ -1,0 +1,52 @@
+// Store: where an epoch is written to. Either the file that holds the earlier ones, or a new file that takes its name
+// when it is whole.
+#pragma once
+
+#include "image.h"
+#include "output.h"
+#include "use.h"
+
+struct file;
+
+struct store {
+    struct inode *cwd;  // where `path` is seen from: a reference
+    char *path;
+    struct image_use *use;     // of the file that is there; NULL: there is no image
+    struct inode *there;       // that file: a reference
+    struct image image;        // that file
+    struct ckpt_header head;   // its newest epoch
+    struct ckpt_epoch newest;
+    u32 slot;                  // which holds it
+    bool continues;            // the new epoch goes there; otherwise into `unnamed`
+    struct file *unnamed;      // the new file
+    bool begun;                // `output` may be used
+    struct spare *spare;       // NULL: none are known
+    struct output output;
+};
+
+/*
+ * See what is at `path`, and keep others from writing epochs into it. -EINTR, -ENOMEM, path_lookup()'s but for -ENOENT.
+ */
+MUST_CHECK int store_open(struct inode *cwd, const char *path, struct store **out);
+
+/* Lets others write. What was not finished is given up: the file is as before. */
+void store_close(struct store *s);
+
+/* Is the file that is there an image that keeps this epoch? */
+bool store_keeps(struct store *s, u64 epoch, u32 digest);
+
+/*
+ * Begin to write. continues: into the file that is there. history: how many epochs it is to keep; 0: all. blocks: about
+ * how many there will be. cancelled: stop with -EINTR when it becomes true.
+ */
+MUST_CHECK int store_begin(struct store *s, bool continues, u32 history, u64 blocks, _Atomic bool *cancelled);
+
+/* The file that is written. */
+void store_identify(struct store *s, struct inode_identity *id);
+
+/* The new epoch's number, and how it goes on from the newest one, in *header and *epoch, which has the rest already. */
+MUST_CHECK int store_number(struct store *s, u32 history, struct ckpt_header *header, struct ckpt_epoch *epoch);
+
+/* All blocks have been put out, the record area, `header` says where, too: make it durable, then turn the header
+ * over. */
+MUST_CHECK int store_finish(struct store *s, struct ckpt_header *header);

@@ -1,0 +1,73 @@
+"""Checkpoint anywhere: small programs (tests/guest/steps.c), cut at every system call, page fault and tick (cutter.c):
+checkpoint, killed, restored, and so on to the end. Output and exit status are those of the uncut run."""
+import os
+import re
+
+import pytest
+
+import conftest
+import machine as machines
+
+GUEST = os.path.join(machines.ROOT, "tests/guest")
+PROGRAMS = ("steps", "cutter")
+MEMORY = 256
+DISK_SIZE = "256M"
+CPUS = 1
+
+STEPS = re.findall(r'^    \{ "(\w+)", \w+ \},$', open(os.path.join(GUEST, "steps.c"), encoding="utf-8").read(), re.M)
+
+# With 4 CPUs, and with two checkpointers: those that have most going on at once.
+BUSY = ("flood", "flood_child", "pipeline", "ring", "tree", "zombies", "kills", "relay", "shared", "copies", "life", "sleeps")
+
+CUTS = {
+    "uncut": "-u",                     # proves the program itself
+    "call": "-e call",                 # every system call of every life
+    "fault": "-e fault -s -n 2",       # one life for every other page fault of the whole
+    "faults": "-e fault -n 40",        # every 40th page fault of every life, those of the restores included
+    "tick": "-e tick -n 3",            # every 3rd tick of every life
+}
+
+
+def cut(machine, options, name):
+    result = machine.run(f"cutter {options} steps {name}", timeout=300)
+    match = re.search(rf"^ok steps {name}: (\d+) cuts", result.output, re.M)
+    assert result.status == 0 and match, result
+    return int(match.group(1))
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("options", CUTS.values(), ids=CUTS.keys())
+def test_steps(machine, options, name):
+    cuts = cut(machine, options, name)
+    assert cuts > 0 or options not in ("-e call", "-e fault -s -n 2")
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """A machine with 4 CPUs."""
+    disk = machines.make_disk(str(tmp_path_factory.mktemp("four") / "disk.img"),
+                              [machines.guest_program(p) for p in (*PROGRAMS, *conftest.ALWAYS)], DISK_SIZE)
+    machine = machines.Machine(disk, cpus=4, memory=MEMORY)
+    machine.check("counters")
+    before = machine.counters()
+    yield machine
+    found = conftest.leaks_at_rest(machine, before)
+    machine.power_off()
+    machines.assert_fs_clean(disk)
+    assert not found, f"leaked: {found}"
+
+
+@pytest.mark.parametrize("name", BUSY)
+@pytest.mark.parametrize("options", ["-e call", "-e tick -n 2", "-e call -2"], ids=["call", "tick", "two-checkpointers"])
+def test_steps_with_4_cpus(four, options, name):
+    cut(four, options, name)
+
+
+@pytest.mark.parametrize("name, event", [("flood", 5), ("tree", 3), ("unlinked", 9), ("matrix", 4), ("sleeps", 6), ("relay", 12)])
+def test_across_a_reboot(tmp_path, name, event):
+    disk = machines.make_disk(str(tmp_path / "disk.img"), [machines.guest_program(p) for p in PROGRAMS], DISK_SIZE)
+    for options in (f"-l -e call -n {event}", "-r"):
+        machine = machines.Machine(disk, cpus=2, memory=MEMORY)
+        cut(machine, options, name)
+        machine.power_off()
+        machines.assert_fs_clean(disk)
