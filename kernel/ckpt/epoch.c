@@ -8,6 +8,7 @@
 #include "machine.h"
 #include <base/crc32c.h>
 #include <base/string.h>
+#include <kern/printk.h>
 #include <kern/time.h>
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
@@ -302,6 +303,12 @@ static u32 content_of(const struct epoch *x, const struct open_file *o)
     return 0;
 }
 
+static int refuse_contents(void)
+{
+    printk("checkpoint: more than %d open files would have to travel in the image\n", CKPT_CONTENTS_MAX);
+    return -ENOTSUP;
+}
+
 static int write_contents(struct epoch *x, u32 flags)
 {
     int err = 0;
@@ -314,7 +321,7 @@ static int write_contents(struct epoch *x, u32 flags)
         o->content = content_of(x, o);
         if (o->content)
             continue;
-        err = epoch_content(x, i);
+        err = x->content_count < CKPT_CONTENTS_MAX ? epoch_content(x, i) : refuse_contents();
         o->content = x->content_count;
     }
     return err;

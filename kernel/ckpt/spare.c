@@ -14,13 +14,15 @@
 #define PIECE_BITS (PAGE_SIZE * 8)
 #define REMEMBERED 4
 
-// So many blocks more than when the map was made make it worth to walk the trees again.
-#define WORTH_LOOKING 64
+// So many blocks written since the map was made, or an eighth of those that were in use, make it worth to walk the
+// trees again: the walk costs a small part of what the writing did, and the file never holds much more than it must.
+#define WORTH_LOOKING 64u
 
 struct spare {
     struct spare_key key;
     u32 blocks;  // the map tells of those below
-    u32 free;
+    u32 found;   // spare ones when it was made
+    u32 free;    // of them, those that haven't been taken
     u32 cursor;  // where the search goes on
     u32 pieces;
     struct frame *map[];
@@ -109,6 +111,7 @@ int spare_find(struct image *image, struct spare **out)
         (void)use(s, 0, CKPT_SLOTS);
         enum ckpt_error error = mark_epochs(image, walk, s);
         err = error ? image_refuse(image, error, image->reader.failed_at) : 0;
+        s->found = s->free;
     }
     kfree(walk);
     if (err) {
@@ -165,9 +168,12 @@ u32 spare_count(const struct spare *s)
     return s->free;
 }
 
-bool spare_is_stale(const struct spare *s, u64 blocks)
+bool spare_is_stale(const struct spare *s, u64 blocks, u64 wanted)
 {
-    return s->free == 0 && blocks >= s->blocks + MAX(s->blocks / 8, (u64)WORTH_LOOKING);
+    u32 in_use = s->blocks - s->found;
+    u64 consumed = s->found - s->free + (blocks - MIN(blocks, s->blocks));
+
+    return s->free < wanted && consumed >= MAX(in_use / 8, WORTH_LOOKING);
 }
 
 bool spare_tells_of(const struct spare *s, u64 blocks)

@@ -23,8 +23,9 @@ u32 spare_take(struct spare *s, u32 least, u32 most, u32 *first);
 
 u32 spare_count(const struct spare *s);
 
-/* Is it used up, and has the file grown so much since that it's worth to look again? */
-bool spare_is_stale(const struct spare *s, u64 blocks);
+/* Does it lack what is wanted, and has so much been written since it was made that it's worth to look again? blocks: of
+ * the file. */
+bool spare_is_stale(const struct spare *s, u64 blocks, u64 wanted);
 
 /* Does the map tell of all the file's blocks? Then every one from spare_end() on is spare: the file may end there. */
 bool spare_tells_of(const struct spare *s, u64 blocks);

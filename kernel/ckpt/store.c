@@ -158,16 +158,15 @@ static struct spare_key key_of(struct store *s, const struct ckpt_header *h)
     return (struct spare_key){ s->image.id.ino, s->image.id.generation, h->epoch, h->digest };
 }
 
-// Spare blocks come from dropped epochs. They are looked for again when the file has grown by a part since the last
-// time: so the cost is shared by what was written in between.
-static int find_spare(struct store *s, u32 history, struct spare **out)
+// Spare blocks come from dropped epochs.
+static int find_spare(struct store *s, u32 history, u64 wanted, struct spare **out)
 {
     struct spare_key key = key_of(s, &s->head);
     bool drops = history != CKPT_HISTORY_ALL && s->newest.kept + 1 >= history;
     struct spare *spare = spare_recall(&key);
 
     *out = spare;
-    if (!drops || (spare && !spare_is_stale(spare, s->head.blocks)))
+    if (!drops || (spare && !spare_is_stale(spare, s->head.blocks, wanted)))
         return 0;
     spare_destroy(spare);
     *out = NULL;
@@ -180,7 +179,7 @@ static int find_spare(struct store *s, u32 history, struct spare **out)
 static int begin_there(struct store *s, u32 history, u64 blocks, _Atomic bool *cancelled)
 {
     struct spare *spare;
-    int err = find_spare(s, history, &spare);
+    int err = find_spare(s, history, blocks, &spare);
 
     if (err)
         return err;

@@ -17,8 +17,11 @@
 
 #define FILES_MAX 16384
 
+// Watchers are counted in the same word as owners, so that both are known at one instant.
+#define WATCHER   (1u << 24)
+
 struct file {
-    _Atomic u32 refs;
+    _Atomic u32 refs;     // owners, and WATCHER for each watcher
     enum file_kind kind;  // constant once it has a meaning; 0 before
     u32 flags;            // access and O_APPEND; constant
     struct inode *inode;  // its reference; NULL for pipes
@@ -91,10 +94,14 @@ struct file *file_get(struct file *f)
     return f;
 }
 
-void file_put(struct file *f)
+struct file *file_watch(struct file *f)
 {
-    if (--f->refs > 0)
-        return;
+    f->refs += WATCHER;
+    return f;
+}
+
+static void release(struct file *f)
+{
     if (f->pipe)
         pipe_close(f->pipe, f->kind == FILE_PIPE_WRITE);
     if (f->counted_writer)
@@ -104,6 +111,18 @@ void file_put(struct file *f)
     kfree(f->name);
     kfree(f);
     live--;
+}
+
+void file_put(struct file *f)
+{
+    if (--f->refs == 0)
+        release(f);
+}
+
+void file_unwatch(struct file *f)
+{
+    if ((f->refs -= WATCHER) == 0)
+        release(f);
 }
 
 enum file_kind file_kind(const struct file *f)
@@ -342,7 +361,7 @@ int file_truncate(struct file *f, u64 size)
 
 void file_export(struct file *f, struct x_file *out)
 {
-    *out = (struct x_file){ .kind = f->kind, .flags = f->flags, .refs = f->refs };
+    *out = (struct x_file){ .kind = f->kind, .flags = f->flags, .refs = f->refs % WATCHER };
     if (f->inode)
         inode_identify(f->inode, &out->inode);
     if (f->pipe)

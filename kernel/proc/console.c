@@ -39,10 +39,9 @@ static void describe(struct proc *p, const struct job *job, struct proc_info *ou
     const char *waits_for;
     int cpu;
 
-    *out = (struct proc_info){ .pid = job_number(job, p),
-                               .ppid = job_parent_number(job, p),
-                               .pgid = job_group(job, p),
-                               .job = p->job->number };
+    *out = (struct proc_info){
+        .pid = job_number(job, p), .ppid = job_parent_number(job, p), .pgid = job_group(job, p), .job = p->job->number
+    };
     proc_copy_name(p, out->name);
     describe_space(p, out);
     thread_observe(&p->thread, &state, &cpu, &out->cpu_ns, &waits_for);
@@ -77,12 +76,8 @@ static void console_interrupt(int pgid)
 
 static void console_list(void)
 {
-    static const char *const states[] = { [PS_RUNNING] = "running",
-                                          [PS_READY] = "ready",
-                                          [PS_SLEEPING] = "sleeping",
-                                          [PS_ZOMBIE] = "zombie",
-                                          [PS_FROZEN] = "frozen",
-                                          [PS_STOPPED] = "stopped" };
+    static const char *const states[] = { [PS_RUNNING] = "running", [PS_READY] = "ready",   [PS_SLEEPING] = "sleeping",
+                                          [PS_ZOMBIE] = "zombie",   [PS_FROZEN] = "frozen", [PS_STOPPED] = "stopped" };
     struct proc *p;
 
     printk("\n");

@@ -24,7 +24,8 @@
 
 struct freeze {
     struct family family;
-    struct proc *root;  // a reference
+    struct proc *root;          // a reference
+    const struct proc *caller;  // of family_freeze(): it may have ended since, if it is no member
     bool descendants;
     u64 deadline;
     struct list marked GUARDED_BY(family_lock);
@@ -289,6 +290,7 @@ static struct freeze *freeze_create(bool descendants, u64 deadline) NO_LOCK_ANAL
     f->family.members = f->members;
     f->family.count = 0;
     f->root = NULL;
+    f->caller = proc_self();
     f->descendants = descendants;
     f->deadline = deadline;
     f->pending = 0;
@@ -336,13 +338,15 @@ void family_thaw(struct family *family, bool stopped)
 }
 
 // The first process is spared, as by kill: with it the machine would end.
-void family_kill(struct family *f)
+void family_kill(struct family *family)
 {
-    spin_lock(&family_lock);
-    for (u32 i = 0; i < f->count; i++) {
-        struct proc *p = f->members[i];
+    const struct freeze *f = container_of(family, struct freeze, family);
 
-        if (p != proc_self() && !p->zombie && p->parent)
+    spin_lock(&family_lock);
+    for (u32 i = 0; i < family->count; i++) {
+        struct proc *p = family->members[i];
+
+        if (p != f->caller && !p->zombie && p->parent)
             proc_mark_killed(p, SIGKILL);
     }
     spin_unlock(&family_lock);

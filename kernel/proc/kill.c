@@ -105,8 +105,8 @@ void upcall_violation(struct uregs *regs, int reason, const char *what, uaddr_t 
 {
     struct proc *self = proc_self();
 
-    printk("pid %d %s: %s at 0x%lx, pc 0x%lx\n", proc_machine_pid(self), proc_name(self), what,
-           (unsigned long)address, (unsigned long)uregs_pc(regs));
+    printk("pid %d %s: %s at 0x%lx, pc 0x%lx\n", proc_machine_pid(self), proc_name(self), what, (unsigned long)address,
+           (unsigned long)uregs_pc(regs));
     // With the first process the machine would end, so that one waits for memory; then its access is tried again.
     if (proc_machine_pid(self) == INIT_PID && reason == SIGKILL)
         (void)!thread_sleep_until(time_ns() + NS_PER_SECOND);

@@ -41,10 +41,10 @@ struct stop_at {
 
 struct proc {
     struct thread thread;
-    _Atomic u32 refs;                    // the table's until it is reaped, and those of proc_hold()
-    struct job *job;                     // a reference; changed by itself only, under family_lock
-    struct number numbers[JOB_LEVELS];   // by the job's level: 0 is the machine, job->level its own
-    _Atomic int killed;                  // SIG* that ends it at the user boundary; 0: none
+    _Atomic u32 refs;                   // the table's until it is reaped, and those of proc_hold()
+    struct job *job;                    // a reference; changed by itself only, under family_lock
+    struct number numbers[JOB_LEVELS];  // by the job's level: 0 is the machine, job->level its own
+    _Atomic int killed;                 // SIG* that ends it at the user boundary; 0: none
 
     struct list table_link GUARDED_BY(family_lock);
     struct list sibling_link GUARDED_BY(family_lock);  // in the parent's children or zombies
@@ -63,9 +63,9 @@ struct proc {
     struct wait_queue released GUARDED_BY(family_lock);  // where it parks
 
     // Changed under family_lock; the process itself looks at them without.
-    _Atomic bool stopped;    // it is to stay at the user boundary until proc_continue()
-    _Atomic u8 stop_event;   // enum proc_event that it counts; 0: none
-    _Atomic bool stop_due;   // its timer has fired
+    _Atomic bool stopped;   // it is to stay at the user boundary until proc_continue()
+    _Atomic u8 stop_event;  // enum proc_event that it counts; 0: none
+    _Atomic bool stop_due;  // its timer has fired
     struct stop_at stop GUARDED_BY(family_lock);
 
     struct spinlock lock;

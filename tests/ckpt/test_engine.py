@@ -14,6 +14,7 @@ def save(machine, arguments, timeout=60):
     machine.expect(r"<=(\d+)=>\r*\n", timeout)
     text, status = machine.child.before, machine.child.match.group(1)
     assert status == "0", text
+    machine.wait_for_prompt()
     epoch = re.search(r"epoch (\d+)", text)
     pages = re.search(r"(\d+) of (\d+) pages written, (\d+) KiB", text)
     return int(epoch.group(1)), *(int(n) for n in pages.groups())
@@ -136,7 +137,6 @@ def test_pids_inside_and_outside(machine):
     """Inside, everyone has the saved pid; outside, several lives of one image run side by side."""
     pid = machine.start_in_background("blocked wait", "blocking")
     save(machine, f"-t -k {pid} twins.img")
-    machine.wait_for_prompt()
     machine.start("restore twins.img &")
     machine.start("restore twins.img &")
     machine.check("sleep 0.5")
@@ -188,7 +188,6 @@ def test_a_changed_file_is_refused_accepted_or_rolled_back(machine):
 def test_an_image_in_use_keeps_its_bytes(machine):
     pid = machine.start_in_background("pages 8 4", "filled")
     save(machine, f"-k {pid} used.img")
-    machine.wait_for_prompt()
     machine.start("restore used.img &")
     pid = int(machine.expect(r"\[\d+\] (\d+)\r*\n").group(1))
     machine.check("sleep 0.3")
@@ -202,7 +201,6 @@ def test_an_image_in_use_keeps_its_bytes(machine):
 def test_eager_and_lazy_are_alike(machine):
     pid = machine.start_in_background("pages 32 2", "filled", timeout=60)
     save(machine, f"-k {pid} both.img")
-    machine.wait_for_prompt()
     assert "all pages are right" in machine.run("restore -a both.img", timeout=120).output
     assert "all pages are right" in machine.run("restore both.img", timeout=120).output
     machine.check("rm both.img")

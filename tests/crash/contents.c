@@ -160,10 +160,14 @@ static u64 image_look(struct look *l, const struct fs_inode *i)
     struct file_source file = { l->img, i };
     struct ckpt_source source = { .read = source_read, .ctx = &file, .size = i->size };
     enum ckpt_error e = ckpt_verify(&v, &source, 0);
+    u64 newest = v.reader.header.wall_ns;
 
-    if (e)
-        complain(l, "the image is not whole: %s (at byte %" PRIu64 ")", ckpt_error_text(e), v.failed_at);
-    return e ? 0 : v.reader.header.wall_ns;
+    while (!e)
+        e = ckpt_verify_previous(&v);
+    if (e == CKPT_NO_EPOCH)
+        return newest;
+    complain(l, "the image is not whole: %s (at byte %" PRIu64 ")", ckpt_error_text(e), v.failed_at);
+    return 0;
 }
 
 static u32 crc_of(struct look *l, const struct fs_inode *i)

@@ -182,6 +182,8 @@ static pid_t start_rival(pid_t pid)
 
     if (rival)
         return rival;
+    while (strcmp(info_of(pid).name, program_name) == 0)
+        sleep_ticks(1);
     while (save(pid, other_image, CKPT_SAVE_TREE) == 0 || errno != ESRCH)
         sleep_ticks(1);
     _exit(0);
@@ -341,7 +343,9 @@ int main(int argc, char **argv)
         run_chain(expected);
     close(echo_to[1]);
     waitpid(echo, NULL, 0);
-    printf("ok %s %s: %d cuts, status %d\n", program[0], program[argc - optind - 1], cuts,
-           WIFEXITED(expected) ? WEXITSTATUS(expected) : -WTERMSIG(expected));
+    printf("ok");
+    for (int k = 0; program[k]; k++)
+        printf(" %s", program[k]);
+    printf(": %d cuts, status %d\n", cuts, WIFEXITED(expected) ? WEXITSTATUS(expected) : -WTERMSIG(expected));
     return 0;
 }

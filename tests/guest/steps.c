@@ -1,5 +1,5 @@
-// steps NAME: a small program that does the same in each run: computes, or uses files, pipes, children, sleeps or the
-// console, and tells of each step on standard output. steps --list: the names.
+// steps NAME [TIMES]: a small program that does the same in each run: computes, or uses files, pipes, children, sleeps or
+// the console, and tells of each step on standard output.
 //
 // What they print must not depend on time, pids or who runs first: cutter.c compares.
 #include <amber.h>
@@ -716,15 +716,17 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    int n = sizeof(steps) / sizeof(steps[0]);
+    int n = sizeof(steps) / sizeof(steps[0]), times = argc > 2 ? atoi(argv[2]) : 1;
 
-    for (int k = 0; argc == 2 && k < n; k++) {
-        if (strcmp(argv[1], "--list") == 0)
-            printf("%s\n", steps[k].name);
-        if (strcmp(argv[1], steps[k].name) == 0) {
+    for (int k = 0; argc > 1 && k < n; k++) {
+        if (strcmp(argv[1], steps[k].name) != 0)
+            continue;
+        while (times-- > 0) {
             steps[k].run();
-            return k + 1;
+            for (int fd = 3; times && fd < OPEN_MAX; fd++)
+                close(fd);
         }
+        return k + 1;
     }
-    return argc == 2 && strcmp(argv[1], "--list") == 0 ? 0 : 99;
+    return 99;
 }

@@ -15,12 +15,8 @@ static int by_pid(const void *a, const void *b)
 
 static const char *state_text(const struct proc_info *p)
 {
-    static const char *const text[] = { [PS_RUNNING] = "running",
-                                        [PS_READY] = "ready",
-                                        [PS_SLEEPING] = "sleeping",
-                                        [PS_ZOMBIE] = "zombie",
-                                        [PS_FROZEN] = "frozen",
-                                        [PS_STOPPED] = "stopped" };
+    static const char *const text[] = { [PS_RUNNING] = "running", [PS_READY] = "ready",   [PS_SLEEPING] = "sleeping",
+                                        [PS_ZOMBIE] = "zombie",   [PS_FROZEN] = "frozen", [PS_STOPPED] = "stopped" };
 
     return p->state >= PS_RUNNING && p->state <= PS_STOPPED ? text[p->state] : "?";
 }

@@ -12,6 +12,11 @@ struct pipe;
 
 struct file *file_get(struct file *f);
 void file_put(struct file *f);  // the last closes; may sleep
+
+/* A reference that x_file.refs doesn't count: a checkpoint's, by which no program can do anything. */
+struct file *file_watch(struct file *f);
+void file_unwatch(struct file *f);
+
 enum file_kind file_kind(const struct file *f);
 const char *file_name(const struct file *f);                     // the path that it was opened by; "pipe"; for messages
 MUST_CHECK int file_set_name(struct file *f, const char *name);  // before others see it. -ENOMEM
@@ -43,7 +48,7 @@ struct x_file {
     u64 offset;
     struct inode_identity inode;  // of FILE_INODE and FILE_DEVICE
     u64 pipe_id;                  // same pipe, same number; 0 for others
-    u32 refs;                     // how many refer to it: descriptors, and the caller
+    u32 refs;                     // how many refer to it, watchers left out: descriptors, and the caller if it holds one
 };
 void file_export(struct file *f, struct x_file *out);
 

@@ -3,7 +3,8 @@
 
 #include <proc/proc.h>
 
-// A process and its descendants, or one process alone, held.
+// A process and its descendants, or one process alone, held. Any thread may thaw, kill and read it; "the calling
+// process" is that of family_freeze().
 struct family {
     u32 count;
     struct proc **members;  // a reference each; [0] is the root; parents before their children
@@ -21,14 +22,15 @@ struct family {
  */
 MUST_CHECK int family_freeze(int pid, bool descendants, u64 deadline, struct family **out);
 
-/* Let them run on, or, stopped, stay where they are until proc_continue(); releases the family. */
+/* Let them run on, or, stopped, stay where they are until proc_continue(); releases the family. The calling process, if
+ * it is one of them and they are to stop, does so when its call returns; what it still waits for isn't interrupted. */
 void family_thaw(struct family *f, bool stopped);
 
-/* End all members, except the calling process; they do so when they are thawed. */
+/* End all members, except the calling process and the machine's first one; they do so when they are thawed. */
 void family_kill(struct family *f);
 
 /* The state of a frozen process, or of the calling one (which has no restart record: its call is about to end), or of a
- * zombie. Numbers are those of its own job. */
+ * zombie. Numbers are those of its own job; a zombie's are those that its parent knows. */
 struct x_proc {
     int pid, ppid, pgid;
     bool ended;  // the rest is then of no meaning, but for name and status

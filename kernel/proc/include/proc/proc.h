@@ -63,7 +63,7 @@ void proc_kill_group(int pgid, int reason);  // interrupt context; spares the fi
 
 /* pid 0: the caller; pgid 0: its own pid. -ESRCH, -EINVAL, -EPERM (not the caller or its child, or no such group). */
 MUST_CHECK int proc_set_group(int pid, int pgid);
-int proc_group(const struct proc *p);  // the machine's number of it
+int proc_group(const struct proc *p);       // the machine's number of it
 int proc_find_group(int pgid, int *group);  // the same of a group that is named as the caller sees it; -ESRCH
 int proc_parent_pid(struct proc *p);
 u32 proc_list(struct proc_info *out, u32 n);  // returns how many there are
@@ -76,8 +76,8 @@ MUST_CHECK int proc_continue(int pid);
 /*
  * Stop the process `pid`, the caller's descendant, at the user boundary: after its n-th system call or page fault from
  * now, or in n ticks, also if it sleeps then; n = 0 forgets it. Its state is then PS_STOPPED, until proc_continue(). It
- * survives exec, and restart() in that process, where the count begins anew; children don't inherit it. -ESRCH, -EPERM
- * (not a descendant), -EINVAL.
+ * survives exec, and restart() in that process, where the count begins anew after that call; children don't inherit it.
+ * -ESRCH, -EPERM (not a descendant), -EINVAL.
  */
 MUST_CHECK int proc_stop_at(int pid, enum proc_event event, u32 n);
 
