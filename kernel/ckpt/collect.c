@@ -195,15 +195,30 @@ static void number_pipes(struct snapshot *snap)
     }
 }
 
+// When the processes run again, an end that they close is to be closed at once.
+static void let_go_of_pipes(struct snapshot *snap)
+{
+    for (u32 i = 0; i < snap->file_count; i++) {
+        struct open_file *o = snap->files[i];
+
+        if (!is_pipe(o))
+            continue;
+        file_put(o->file);
+        o->file = NULL;
+    }
+}
+
 static int take_pipes(const struct ckpt_save_args *args, struct snapshot *snap)
 {
     int err = find_pipes(snap);
 
     for (u32 i = 0; !err && i < snap->pipe_count; i++)
         err = take_pipe(args, snap->pipes[i]);
-    if (!err)
-        number_pipes(snap);
-    return err;
+    if (err)
+        return err;
+    number_pipes(snap);
+    let_go_of_pipes(snap);
+    return 0;
 }
 
 // ---- processes
@@ -306,7 +321,8 @@ void collect_release(struct snapshot *snap)
     for (u32 i = 0; i < snap->member_count; i++)
         member_release(snap->members[i]);
     for (u32 i = 0; i < snap->file_count; i++) {
-        file_put(snap->files[i]->file);
+        if (snap->files[i]->file)
+            file_put(snap->files[i]->file);
         kfree(snap->files[i]);
     }
     for (u32 i = 0; i < snap->pipe_count; i++) {

@@ -21,8 +21,8 @@ struct member {
 
 // An open file, once, however many refer to it.
 struct open_file {
-    struct file *file;     // a reference
-    struct x_file state;   // at the instant
+    struct file *file;    // a reference; NULL when all is known of a pipe
+    struct x_file state;  // at the instant
     u32 holders;           // descriptors of members
     int pid, fd;           // one of them, for messages
     u32 pipe;              // the ordinal in the image; 0: it isn't one

@@ -89,7 +89,7 @@ static int put_file(struct epoch *x, u32 i)
 {
     const struct open_file *o = x->snap->files[i];
     const struct inode_identity *id = &o->state.inode;
-    const char *path = file_name(o->file);
+    const char *path = o->file ? file_name(o->file) : "pipe";
     struct ckpt_file f = {
         .kind = file_kind_encode(o->state.kind),
         .flags = o->state.flags & CKPT_FILE_FLAGS,

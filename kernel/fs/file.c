@@ -18,7 +18,7 @@
 #define FILES_MAX 16384
 
 // Watchers are counted in the same word as owners, so that both are known at one instant.
-#define WATCHER   (1u << 24)
+#define WATCHER (1u << 24)
 
 struct file {
     _Atomic u32 refs;     // owners, and WATCHER for each watcher
@@ -100,12 +100,10 @@ struct file *file_watch(struct file *f)
     return f;
 }
 
-static void release(struct file *f)
+void file_unwatch(struct file *f)
 {
-    if (f->pipe)
-        pipe_close(f->pipe, f->kind == FILE_PIPE_WRITE);
-    if (f->counted_writer)
-        inode_writer_end(f->inode);
+    if (atomic_fetch_sub(&f->refs, WATCHER) > WATCHER)
+        return;
     if (f->inode)
         inode_put(f->inode);
     kfree(f->name);
@@ -113,16 +111,21 @@ static void release(struct file *f)
     live--;
 }
 
-void file_put(struct file *f)
+// The last owner is gone: whoever is at the other end of a pipe has to know, whether it's watched or not.
+static void close_file(struct file *f)
 {
-    if (--f->refs == 0)
-        release(f);
+    if (f->pipe)
+        pipe_close(f->pipe, f->kind == FILE_PIPE_WRITE);
+    if (f->counted_writer)
+        inode_writer_end(f->inode);
 }
 
-void file_unwatch(struct file *f)
+void file_put(struct file *f)
 {
-    if ((f->refs -= WATCHER) == 0)
-        release(f);
+    file_watch(f);
+    if (atomic_fetch_sub(&f->refs, 1) % WATCHER == 1)
+        close_file(f);
+    file_unwatch(f);
 }
 
 enum file_kind file_kind(const struct file *f)

@@ -1,5 +1,5 @@
-// steps NAME [TIMES]: a small program that does the same in each run: computes, or uses files, pipes, children, sleeps or
-// the console, and tells of each step on standard output.
+// steps NAME [TIMES]: a small program that does the same in each run: computes, or uses files, pipes, children, sleeps
+// or the console, and tells of each step on standard output.
 //
 // What they print must not depend on time, pids or who runs first: cutter.c compares.
 #include <amber.h>

@@ -5,7 +5,7 @@ import re
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAMS = ("t_abi", "t_memory", "t_process", "t_files", "t_directories")
+PROGRAMS = ("t_abi", "t_memory", "t_process", "t_family", "t_files", "t_directories")
 MEMORY = 512
 
 

@@ -13,7 +13,8 @@ struct pipe;
 struct file *file_get(struct file *f);
 void file_put(struct file *f);  // the last closes; may sleep
 
-/* A reference that x_file.refs doesn't count: a checkpoint's, by which no program can do anything. */
+/* A reference that doesn't count as one: a checkpoint's. The file closes when all others are gone; a watcher then still
+ * has its name and its inode, but no pipe. */
 struct file *file_watch(struct file *f);
 void file_unwatch(struct file *f);
 
@@ -48,7 +49,7 @@ struct x_file {
     u64 offset;
     struct inode_identity inode;  // of FILE_INODE and FILE_DEVICE
     u64 pipe_id;                  // same pipe, same number; 0 for others
-    u32 refs;                     // how many refer to it, watchers left out: descriptors, and the caller if it holds one
+    u32 refs;                     // how many refer to it: descriptors, and calls; watchers left out
 };
 void file_export(struct file *f, struct x_file *out);
 
