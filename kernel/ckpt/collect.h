@@ -8,14 +8,14 @@
 
 struct member {
     struct x_proc state;
-    int parent;              // its place; -1: outside
-    struct vmspace *space;   // a clone that nobody writes to; NULL: it has ended
-    bool related;            // it was saved to the store's file before, or restored from it:
-    struct mark_label base;  // the last time, which `changed` counts from
+    int parent;                      // its place; -1: outside
+    struct vmspace *space;           // a clone that nobody writes to; NULL: it has ended
+    bool related;                    // it was saved to the store's file before, or restored from it:
+    struct mark_label base;          // the last time, which `changed` counts from
     const struct page_set *changed;  // NULL: all may have changed
     struct snapshot_mark *mark;
-    u32 fd_file[OPEN_MAX];   // for each descriptor: 1 + the place in files; 0: closed
-    struct inode *cwd;       // a reference
+    u32 fd_file[OPEN_MAX];  // for each descriptor: 1 + the place in files; 0: closed
+    struct inode *cwd;      // a reference
     char cwd_text[PATH_LEN];
 };
 
@@ -23,10 +23,10 @@ struct member {
 struct open_file {
     struct file *file;    // a reference; NULL when all is known of a pipe
     struct x_file state;  // at the instant
-    u32 holders;           // descriptors of members
-    int pid, fd;           // one of them, for messages
-    u32 pipe;              // the ordinal in the image; 0: it isn't one
-    u32 content;           // the ordinal of the content carried for it; 0: none
+    u32 holders;          // descriptors of members
+    int pid, fd;          // one of them, for messages
+    u32 pipe;             // the ordinal in the image; 0: it isn't one
+    u32 content;          // the ordinal of the content carried for it; 0: none
 };
 
 struct open_pipe {
@@ -36,12 +36,12 @@ struct open_pipe {
 };
 
 struct snapshot {
-    struct family *family;    // until it is thawed
+    struct family *family;  // until it is thawed
     u32 member_count;
     struct member **members;  // parents before children
     u32 file_count, file_room;
     struct open_file **files;
-    u32 pipe_count;           // all that are met; those that are carried first
+    u32 pipe_count;  // all that are met; those that are carried first
     u32 pipes_carried;
     struct open_pipe **pipes;
     u64 start_ns, frozen_ns;  // when the freeze began and was complete

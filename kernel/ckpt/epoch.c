@@ -292,6 +292,14 @@ static bool is_carried(const struct open_file *o, u32 flags)
     return is_file && (o->state.inode.nlink == 0 || wanted);
 }
 
+bool epoch_carries(const struct snapshot *snap, u32 flags)
+{
+    for (u32 i = 0; i < snap->file_count; i++)
+        if (is_carried(snap->files[i], flags))
+            return true;
+    return false;
+}
+
 // Two descriptions of one file share its contents.
 static u32 content_of(const struct epoch *x, const struct open_file *o)
 {

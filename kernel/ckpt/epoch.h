@@ -53,10 +53,10 @@ struct epoch {
     u32 content_count;
     struct shared_page *shared;  // NULL: there is one space, or no memory
     struct area area;
-    _Atomic u32 *looked_at;      // pages, for who watches
-    _Atomic bool *cancelled;     // stop with -EINTR
+    _Atomic u32 *looked_at;   // pages, for who watches
+    _Atomic bool *cancelled;  // stop with -EINTR
     u32 pages_due;
-    int err;                     // why emit() failed
+    int err;  // why emit() failed
     struct ckpt_builder builder;
     u8 record[CKPT_RECORD_MAX];
 };
@@ -65,7 +65,10 @@ struct epoch {
 MUST_CHECK int epoch_create(struct store *store, _Atomic u32 *looked_at, _Atomic bool *cancelled, struct epoch **out);
 void epoch_destroy(struct epoch *x);
 
-/* What has to be done while the processes stand still: begin, and save the contents of the files that go along. */
+/* Do contents of files travel in the image? They are saved by epoch_begin(), while the processes stand still. */
+bool epoch_carries(const struct snapshot *snap, u32 flags);
+
+/* Begin to write, with the contents of the files that go along. */
 MUST_CHECK int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_args *args);
 
 /* The rest: it is durable when this returns 0, and the snapshot's marks are kept. */

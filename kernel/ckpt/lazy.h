@@ -17,6 +17,7 @@ void source_put(struct source *source);
 MUST_CHECK int lazy_backing(struct source *source, const struct ckpt_bounds *bounds, const struct ckpt_tree *tree,
                             struct backing **out);
 
-/* Read and check all pages of the tree, and put them into `space`. Says what is wrong. image_errno()'s, -ENOMEM, -EINTR. */
+/* Read and check all pages of the tree, and put them into `space`. Says what is wrong. image_errno()'s, -ENOMEM,
+ * -EINTR. */
 MUST_CHECK int eager_read(struct image *image, const struct ckpt_bounds *bounds, const struct ckpt_tree *tree,
                           struct vmspace *space);

@@ -19,18 +19,18 @@ struct plan_content {
 
 struct plan_file {
     struct x_file state;
-    char *path;    // printable
-    u32 pipe;      // ordinal; 0: it isn't one
-    u32 content;   // ordinal; 0: none
-    u32 refs;      // descriptors that name it
-    int pid, fd;   // one of them, for messages
+    char *path;   // printable
+    u32 pipe;     // ordinal; 0: it isn't one
+    u32 content;  // ordinal; 0: none
+    u32 refs;     // descriptors that name it
+    int pid, fd;  // one of them, for messages
 };
 
 struct plan_process {
     struct x_proc state;
-    int parent;              // its place; -1: the first one
-    u32 space;               // ordinal; 0: it has ended
-    u32 fd_file[OPEN_MAX];   // 1 + the place in files; 0: closed
+    int parent;             // its place; -1: the first one
+    u32 space;              // ordinal; 0: it has ended
+    u32 fd_file[OPEN_MAX];  // 1 + the place in files; 0: closed
     u64 cwd_ino, cwd_generation;
     char *cwd_text;  // printable
 };

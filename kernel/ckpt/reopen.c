@@ -112,8 +112,8 @@ static int meet_change(struct reopening *r, const struct plan_file *f, struct fi
         report(r, f, "changed since the checkpoint", ": reopened as it is now");
         return 0;
     }
-    report(r, f, "changed since the checkpoint", f->content ? "; -f rollback gives it back its contents"
-                                                            : "; -f accept takes it as it is");
+    report(r, f, "changed since the checkpoint",
+           f->content ? "; -f rollback gives it back its contents" : "; -f accept takes it as it is");
     return -ESTALE;
 }
 

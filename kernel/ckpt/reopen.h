@@ -18,8 +18,8 @@ struct reopened {
 
 /*
  * Open what the image's descriptors refer to. Files are found by inode and generation, and must be as they were, unless
- * the arguments say otherwise; says what isn't. Nothing on the disk changes but unnamed files. On error *out can still be
- * released. -ESTALE, -ENOTSUP, -EBADF, -EINVAL, -ENOMEM, -EIO, image_errno()'s.
+ * the arguments say otherwise; says what isn't. Nothing on the disk changes but unnamed files. On error *out can still
+ * be released. -ESTALE, -ENOTSUP, -EBADF, -EINVAL, -ENOMEM, -EIO, image_errno()'s.
  */
 MUST_CHECK int reopen(struct image *image, const struct plan *plan, const struct ckpt_restore_args *args,
                       struct reopened *out);

@@ -195,8 +195,12 @@ static int take(struct save *s, const char *path)
         err = epoch_create(s->store, &s->looked_at, &s->cancelled, &s->epoch);
     if (!err)
         err = collect(&s->args, s->store, &s->snap);
-    if (!err)
-        err = epoch_begin(s->epoch, s->snap, &s->args);
+    if (err)
+        return err;
+    bool carries = epoch_carries(s->snap, s->args.flags);
+    if (!carries && !thaws_late(s))
+        collect_thaw(s->snap, false);
+    err = epoch_begin(s->epoch, s->snap, &s->args);
     if (err)
         return err;
     if (!thaws_late(s))

@@ -1,8 +1,8 @@
 // Spare blocks, as a map of bits over the file's blocks in pieces of a frame each: 1 is in use.
 //
 // A map is made by walking the trees of all kept epochs; a node that was met before is passed over, so the cost is that
-// of the distinct nodes. Between two epochs the map is remembered, if nobody else wrote to the file. What an epoch drops
-// becomes spare when the map is made anew.
+// of the distinct nodes. Between two epochs the map is remembered, if nobody else wrote to the file. What an epoch
+// drops becomes spare when the map is made anew.
 #include "spare.h"
 #include <base/string.h>
 #include <kern/spinlock.h>

@@ -14,8 +14,8 @@ struct spare_key {
 /* The map that was kept under that key, which is the caller's now; NULL: there is none. */
 struct spare *spare_recall(const struct spare_key *key);
 
-/* Find out what is spare below `blocks`: reads the tree nodes of all epochs that the image's newest header keeps. -ENOMEM,
- * and image_errno()'s; says what is wrong with the image. */
+/* Find out what is spare below `blocks`: reads the tree nodes of all epochs that the image's newest header keeps.
+ * -ENOMEM, and image_errno()'s; says what is wrong with the image. */
 MUST_CHECK int spare_find(struct image *image, struct spare **out);
 
 /* Take a run of at most `most` and at least `least` blocks: how many; 0: there is none. */

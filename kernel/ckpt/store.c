@@ -12,7 +12,6 @@
 #include <uapi/checkpoint.h>
 #include <uapi/errno.h>
 
-
 #define WORTH_PREALLOCATING 256  // blocks
 
 static void forget_there(struct store *s)

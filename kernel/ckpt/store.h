@@ -11,16 +11,16 @@ struct file;
 struct store {
     struct inode *cwd;  // where `path` is seen from: a reference
     char *path;
-    struct image_use *use;     // of the file that is there; NULL: there is no image
-    struct inode *there;       // that file: a reference
-    struct image image;        // that file
-    struct ckpt_header head;   // its newest epoch
+    struct image_use *use;    // of the file that is there; NULL: there is no image
+    struct inode *there;      // that file: a reference
+    struct image image;       // that file
+    struct ckpt_header head;  // its newest epoch
     struct ckpt_epoch newest;
-    u32 slot;                  // which holds it
-    bool continues;            // the new epoch goes there; otherwise into `unnamed`
-    struct file *unnamed;      // the new file
-    bool begun;                // `output` may be used
-    struct spare *spare;       // NULL: none are known
+    u32 slot;              // which holds it
+    bool continues;        // the new epoch goes there; otherwise into `unnamed`
+    struct file *unnamed;  // the new file
+    bool begun;            // `output` may be used
+    struct spare *spare;   // NULL: none are known
     struct output output;
 };
 

@@ -9,7 +9,8 @@ struct image_use;
 MUST_CHECK int image_use_get(u64 ino, u64 generation, struct image_use **out);
 void image_use_put(struct image_use *use);
 
-/* One at a time writes epochs, or chooses one to restore. -EINTR. Whoever unlocks need not be the thread that locked. */
+/* One at a time writes epochs, or chooses one to restore. -EINTR. Whoever unlocks need not be the thread that locked.
+ */
 MUST_CHECK int image_use_lock(struct image_use *use);
 void image_use_unlock(struct image_use *use);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define USAGE "checkpoint [-t] [-k | -s] [-n] [-F] [-x] [-H EPOCHS] PID FILE"
+#define USAGE      "checkpoint [-t] [-k | -s] [-n] [-F] [-x] [-H EPOCHS] PID FILE"
 
 #define FIRST_WAIT (TICKS_PER_SECOND)
 #define STEP       (TICKS_PER_SECOND / 5)

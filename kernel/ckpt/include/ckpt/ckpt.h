@@ -13,9 +13,9 @@
  *
  * *resume: what this call left there when it was cut off by a freeze (-EINTR) and runs again; 0 at first.
  *
- * -ESRCH, -EINVAL, -ETIMEDOUT (they couldn't be stopped), -ENOTSUP (what can't be saved: says what), -EBADMSG (the file's
- * earlier epoch is damaged), -ENOMEM, -ENOSPC, -EFBIG, -EIO, -EROFS, -EINTR, path_publish()'s. On error the processes
- * run on, and the file is as before.
+ * -ESRCH, -EINVAL, -ETIMEDOUT (they couldn't be stopped), -ENOTSUP (what can't be saved: says what), -EBADMSG (the
+ * file's earlier epoch is damaged), -ENOMEM, -ENOSPC, -EFBIG, -EIO, -EROFS, -EINTR, path_publish()'s. On error the
+ * processes run on, and the file is as before.
  */
 MUST_CHECK int ckpt_save(const struct ckpt_save_args *args, const char *path, u64 *resume,
                          struct ckpt_figures *figures);
