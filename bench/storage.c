@@ -6,7 +6,7 @@
 //     storage file-write NAME MIB KIB     the same of a file, which is made anew
 //     storage file-read NAME KIB
 //     storage fill NAME BLOCKS            make a file through the cache, so that so many blocks are cached
-//     storage checkpoint KIB              save a process that has so much memory, once into a new file and then over it
+//     storage checkpoint KIB              save a process that has so much memory, all of it, into a new file each time
 //     storage populate FROM TO            make the files that the next one looks at
 //     storage costs FILES                 look-up, append, create and delete in a directory with so many files
 #include <amber.h>
@@ -176,9 +176,9 @@ static void checkpoints(char **args)
     struct stat st;
 
     pages_make(size);
-    unlink("/bench.ckpt");
-    sync();
     for (int k = 0; k <= SAMPLES; k++) {
+        unlink("/bench.ckpt");
+        sync();
         uint64_t begin = clock_ns();
         if (checkpoint(getpid(), "/bench.ckpt") < 0)
             err(1, "checkpoint");

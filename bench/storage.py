@@ -174,7 +174,7 @@ def table(results):
         f"**{SIZE_MIB} MiB in large calls, made durable; read after a fresh boot.** Raw and file alternate who is first; before each, four calls elsewhere "
         f"that don't count, as an emulator translates code when it first runs. The host may have the image in memory. Metadata: {share:.3f} % of the data.", "",
         *throughput_rows(results), "",
-        f"**Checkpoint of a process into an existing file, durable.** The original's way (1 KiB a transaction, {ORIGINAL_KIB} KiB), "
+        f"**Checkpoint of a process, all of it, durable.** The original's way (1 KiB a transaction, {ORIGINAL_KIB} KiB), "
         f"here: {cell(results['original_way'], 2)} MB/s. The real original's best: {ORIGINAL_BEST} MB/s.", "",
         *checkpoint_rows(results), "",
         "**An operation's cost against the files in its directory.** Append: 17 bytes to one of a hundred files all over it, opened and closed.", "",

@@ -7,6 +7,7 @@
 static struct {
     _Atomic u32 left;  // uses until the failing one; 0: disarmed
     _Atomic bool sticky;
+    _Atomic u32 failed;  // uses, since it was armed
 } points[FAULT_KINDS];
 
 static const char *const names[FAULT_KINDS] = { "frame", "kmalloc", "read", "write", "flush" };
@@ -19,8 +20,10 @@ bool fault_now(enum fault_kind kind)
         return false;
     for (;;) {
         u32 after = left > 1 ? left - 1 : points[kind].sticky;
-        if (__c11_atomic_compare_exchange_weak(&points[kind].left, &left, after, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        if (__c11_atomic_compare_exchange_weak(&points[kind].left, &left, after, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            points[kind].failed += left == 1;
             return left == 1;
+        }
         if (!left)
             return false;
     }
@@ -28,8 +31,15 @@ bool fault_now(enum fault_kind kind)
 
 void fault_arm(enum fault_kind kind, u32 n, bool from_then_on)
 {
+    points[kind].left = 0;
+    points[kind].failed = 0;
     points[kind].sticky = from_then_on;
     points[kind].left = n;
+}
+
+u32 fault_count(enum fault_kind kind)
+{
+    return points[kind].failed;
 }
 
 void fault_init(void)

@@ -86,6 +86,7 @@ int sys_getppid(struct call *c);
 int sys_setpgid(struct call *c);
 int sys_cont(struct call *c);
 int sys_stop_at(struct call *c);
+int sys_fail(struct call *c);
 int sys_sbrk(struct call *c);
 int sys_sleep(struct call *c);
 

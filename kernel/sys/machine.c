@@ -3,11 +3,13 @@
 #include <arch/cpu.h>
 #include <dev/disk.h>
 #include <fs/file.h>
+#include <kern/fault.h>
 #include <kern/printk.h>
 #include <kern/time.h>
 #include <mm/kmalloc.h>
 #include <mm/usercopy.h>
 #include <uapi/errno.h>
+#include <uapi/sys.h>
 
 int sys_uptime(struct call *c)
 {
@@ -95,6 +97,23 @@ int sys_sysinfo(struct call *c)
     info.switches = sched_switches();
     info.syscalls = calls_count();
     return copy_to_user(call_pointer(c, 0), &info, sizeof(info));
+}
+
+static const enum fault_kind fault_kinds[] = {
+    [FAIL_FRAME] = FAULT_FRAME, [FAIL_KMALLOC] = FAULT_KMALLOC, [FAIL_READ] = FAULT_READ,
+    [FAIL_WRITE] = FAULT_WRITE, [FAIL_FLUSH] = FAULT_FLUSH,
+};
+
+// The result is about the arming before this one.
+int sys_fail(struct call *c)
+{
+    int kind = call_int(c, 0), n = call_int(c, 1);
+
+    if (kind < FAIL_FRAME || kind > FAIL_FLUSH)
+        return -EINVAL;
+    c->result = (intptr_t)fault_count(fault_kinds[kind]);
+    fault_arm(fault_kinds[kind], n < 0 ? -(u32)n : (u32)n, n < 0);
+    return 0;
 }
 
 int sys_poweroff(struct call *c)

@@ -63,6 +63,7 @@ static const struct entry table[SYS_COUNT] = {
     CALL(ckpt_restore, 1),
     CALL(cont, 1),
     CALL(stop_at, 3),
+    CALL(fail, 2),
 };
 // clang-format on
 

@@ -8,6 +8,9 @@ enum proc_info_state { PS_RUNNING = 1, PS_READY, PS_SLEEPING, PS_ZOMBIE, PS_FROZ
 // What stop_at(2) counts.
 enum proc_event { EVENT_CALL = 1, EVENT_FAULT, EVENT_TICK };
 
+// What fail(2) lets fail: taking a page frame or an object of the kernel's memory; a request to a disk.
+enum fail_kind { FAIL_FRAME = 1, FAIL_KMALLOC, FAIL_READ, FAIL_WRITE, FAIL_FLUSH };
+
 // One process, as proc_list(2) tells of it.
 struct proc_info {
     int32_t pid, ppid, pgid;

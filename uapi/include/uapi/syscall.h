@@ -48,5 +48,6 @@
 #define SYS_ckpt_restore 43  // int ckpt_restore(const struct ckpt_restore_args *)
 #define SYS_cont         44  // int cont(int pid): let a stopped process and its stopped descendants run on
 #define SYS_stop_at      45  // int stop_at(int pid, int event, int n): stop it after n events (uapi/sys.h)
+#define SYS_fail         46  // int fail(int kind, int n): what fails on request (uapi/sys.h)
 
-#define SYS_COUNT        46
+#define SYS_COUNT        47

@@ -60,3 +60,4 @@
     syscall ckpt_restore, SYS_ckpt_restore
     syscall cont, SYS_cont
     syscall stop_at, SYS_stop_at
+    syscall fail_at, SYS_fail

@@ -40,6 +40,13 @@ int cont(pid_t pid);
 /* Stop a descendant after n system calls or page faults from now, or in n ticks (EVENT_CALL, _FAULT, _TICK); 0: not. */
 int stop_at(pid_t pid, int event, int n);
 
+/*
+ * For tests and for teaching: in the whole machine the n-th use from now of a resource fails (FAIL_FRAME, FAIL_KMALLOC,
+ * FAIL_READ, FAIL_WRITE, FAIL_FLUSH); negative: it and all after it; 0: none. Returns how many have failed since the
+ * call before.
+ */
+int fail_at(int kind, int n);
+
 // Groups of processes, and the one that the terminal's ^C goes to. 0: the caller; a group named as it.
 int setpgid(pid_t pid, pid_t pgid);
 int tcsetpgrp(int fd, pid_t pgid);

@@ -11,5 +11,8 @@ bool fault_now(enum fault_kind kind);
 /* Fail the n-th use from now (1 is the next), and every following one if `from_then_on`. 0 disarms. */
 void fault_arm(enum fault_kind kind, u32 n, bool from_then_on);
 
+/* How many uses have failed since it was armed last. */
+u32 fault_count(enum fault_kind kind);
+
 /* Read the option fail=KIND:N or fail=KIND:N+ (frame, kmalloc, read, write, flush). */
 void fault_init(void);
