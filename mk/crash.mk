@@ -21,7 +21,7 @@ MINUTES ?= 10
 
 CRASH_PYTEST = BUILD=$(BUILD) /usr/bin/python3 -m pytest -p no:cacheprovider -q -s --tb=short
 
-crash: all tests ## try many more crash states than the tests do (STATES=20000 of each scenario)
+crash: all tests host-crash ## try many more crash states than the tests do (a million on the host; STATES=20000 of each scenario)
 	AMBER_STATES=$(STATES) $(CRASH_PYTEST) tests/crash/test_crash.py tests/crash/test_io_errors.py
 
 soak: all tests ## run everything at once on 4 CPUs for a while, with all checks (MINUTES=10), and see that nothing was lost

@@ -1,37 +1,48 @@
-# kernel/fs as a host program: compiled with the sanitizers, over a simulated kernel and disk (tests/host/fs_*.c).
+# kernel/fs as a host program, over a simulated kernel and disk (tests/host/fs_*.c). Each program is built twice: with the address and
+# undefined-behaviour sanitizers, and fast, for most of the crash states.
 
-HOSTTEST_DIR := $(BUILD)/hosttests
-HOSTTESTS    := $(patsubst tests/host/%.c,%,$(wildcard tests/host/fs_*_test.c))
+HOSTTEST_DIR  := $(BUILD)/hosttests
+HOSTTEST_FAST := $(BUILD)/hosttests-fast
+HOSTTESTS     := $(patsubst tests/host/%.c,%,$(wildcard tests/host/fs_*_test.c))
 
-HOSTTEST_SOURCES := $(wildcard kernel/fs/*.c) tests/host/fs_host.c tests/host/fs_disk.c $(wildcard tools/fsck/*.c) $(TOOL_LIB_SOURCES) \
-	$(HOST_LIB_SOURCES)
-HOSTTEST_CFLAGS  := $(BASE_CFLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer $(HOST_DEFINES) \
-	$(HOST_INCLUDE) -Itests/host/fs_arch $(foreach m,arch kern sched mm dev fs,-Ikernel/$m/include)
-HOSTTEST_OBJECTS := $(HOSTTEST_SOURCES:%=$(HOSTTEST_DIR)/%.o)
-
-$(HOSTTEST_OBJECTS) $(HOSTTESTS:%=$(HOSTTEST_DIR)/tests/host/%.c.o): $(HOSTTEST_DIR)/%.o: %
-	@mkdir -p $(@D)
-	$(CC) $(HOSTTEST_CFLAGS) $(if $(filter tools/%,$<),$(HOSTTEST_TOOLS)) -c -o $@ $<
+HOSTTEST_SOURCES := $(wildcard kernel/fs/*.c) $(patsubst %,tests/host/fs_%.c,host disk crash) $(wildcard tools/fsck/*.c) \
+	$(TOOL_LIB_SOURCES) $(HOST_LIB_SOURCES)
+HOSTTEST_CFLAGS  := $(BASE_CFLAGS) -fno-omit-frame-pointer $(HOST_DEFINES) $(HOST_INCLUDE) -Itests/host/fs_arch -iquote kernel/fs \
+	$(foreach m,arch kern sched mm dev fs,-Ikernel/$m/include)
+HOSTTEST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # The tools' names that kernel/fs has, too.
 HOSTTEST_TOOLS := -Dinode_load=tool_inode_load -Dinode_store=tool_inode_store
 
-$(HOSTTESTS:%=$(HOSTTEST_DIR)/%): $(HOSTTEST_DIR)/%: $(HOSTTEST_DIR)/tests/host/%.c.o $(HOSTTEST_OBJECTS)
-	$(CC) -fuse-ld=lld -fsanitize=address,undefined -o $@ $^
+# $(call hosttest_build,folder,flags for compiling,flags for linking)
+define hosttest_build
+HOSTTEST_OBJECTS.$1 := $(HOSTTEST_SOURCES:%=$1/%.o)
+$$(HOSTTEST_OBJECTS.$1) $(HOSTTESTS:%=$1/tests/host/%.c.o): $1/%.o: %
+	@mkdir -p $$(@D)
+	$(CC) $(HOSTTEST_CFLAGS) $2 $$(if $$(filter tools/%,$$<),$(HOSTTEST_TOOLS)) -c -o $$@ $$<
+$(HOSTTESTS:%=$1/%): $1/%: $1/tests/host/%.c.o $$(HOSTTEST_OBJECTS.$1)
+	$(CC) -fuse-ld=lld $3 -o $$@ $$^
+-include $$(HOSTTEST_OBJECTS.$1:.o=.d) $(HOSTTESTS:%=$1/tests/host/%.c.d)
+endef
+$(eval $(call hosttest_build,$(HOSTTEST_DIR),-O1 $(HOSTTEST_SANITIZE),$(HOSTTEST_SANITIZE)))
+$(eval $(call hosttest_build,$(HOSTTEST_FAST),,))
 
--include $(HOSTTEST_OBJECTS:.o=.d) $(HOSTTESTS:%=$(HOSTTEST_DIR)/tests/host/%.c.d)
+# BUILD:PROGRAM:SEED:HOW-MUCH, side by side. What is not named here runs sanitized, with its own defaults. Of the crash states four
+# in five are tried by the fast build.
+HOST_STATES ?= 100000
+percent = $(shell expr $(HOST_STATES) \* $1 / 100)
+HOSTTEST_RUNS := sane:fs_crash_test:3:$(call percent,12) sane:fs_epochs_test:2:$(call percent,8) \
+	fast:fs_crash_test:1:$(call percent,30) fast:fs_crash_test:2:$(call percent,30) fast:fs_epochs_test:1:$(call percent,20) \
+	sane:fs_model_test:1:40000 sane:fs_race_test:1:150 sane:fs_hostile_test:1:4000
+HOSTTEST_RUNS += $(addprefix sane:,$(filter-out $(foreach r,$(HOSTTEST_RUNS),$(word 2,$(subst :, ,$r))),$(HOSTTESTS)))
 
-# PROGRAM:SEED:HOW-MUCH. What is not named here runs with its own defaults.
-HOST_STATES ?= 40000
-HALF_STATES := $(shell expr $(HOST_STATES) / 2)
-HOSTTEST_RUNS := fs_model_test:1:40000 fs_race_test:1:150 fs_hostile_test:1:4000 \
-	fs_crash_test:1:$(HALF_STATES) fs_crash_test:2:$(HALF_STATES)
-HOSTTEST_RUNS += $(filter-out $(foreach r,$(HOSTTEST_RUNS),$(firstword $(subst :, ,$r))),$(HOSTTESTS))
+HOSTTEST_FOLDER.sane := $(HOSTTEST_DIR)
+HOSTTEST_FOLDER.fast := $(HOSTTEST_FAST)
 
-# $(call host_run,number,words): the first word is the program. ASan's remark about fibers says nothing about these.
+# $(call host_run,number,words): the build, the program, its arguments. ASan's remark about fibers says nothing about these.
 define host_run
-host-test-$1: $(HOSTTEST_DIR)/$(firstword $2)
-	@timeout 3600 $$< $(wordlist 2,9,$2) 2>$(HOSTTEST_DIR)/$1.err || \
+host-test-$1: $(HOSTTEST_FOLDER.$(firstword $2))/$(word 2,$2)
+	@timeout 3600 $$< $(wordlist 3,9,$2) 2>$(HOSTTEST_DIR)/$1.err || \
 	{ grep -v 'WARNING: ASan' $(HOSTTEST_DIR)/$1.err >&2; echo "host-tests: $2 failed" >&2; exit 1; }
 host-tests: host-test-$1
 .PHONY: host-test-$1
@@ -40,7 +51,12 @@ endef
 HOSTTEST_NUMBERS := $(shell seq $(words $(HOSTTEST_RUNS)))
 $(foreach n,$(HOSTTEST_NUMBERS),$(eval $(call host_run,$n,$(subst :, ,$(word $n,$(HOSTTEST_RUNS))))))
 
-host-tests: ## build and run the tests of the file system on the host: model, races, faults, hostile disks, crashes (HOST_STATES=40000)
+host-tests: ## build and run the tests of the file system on the host: model, races, faults, hostile disks, crashes (HOST_STATES=100000)
 host-crash: ## a million crash states of the file system on the host
 	+@$(MAKE) --no-print-directory host-tests HOST_STATES=1000000
 .PHONY: host-tests host-crash
+
+mutations: $(HOSTTEST_OBJECTS.$(HOSTTEST_FAST)) $(HOSTTESTS:%=$(HOSTTEST_FAST)/tests/host/%.c.o) ## break the file system on purpose, rule by rule, and see which test notices
+	@CC='$(CC)' CFLAGS='$(HOSTTEST_CFLAGS)' FOLDER='$(HOSTTEST_FAST)' OBJECTS='$(HOSTTEST_OBJECTS.$(HOSTTEST_FAST))' JOBS=$(shell nproc) \
+		/usr/bin/python3 tests/host/mutations.py $(MUTATIONS)
+.PHONY: mutations

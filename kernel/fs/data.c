@@ -711,11 +711,28 @@ static void cancel_runs(struct direct *d)
     }
 }
 
+// Does the file have all of the run already, and ends behind it?
+static bool run_is_inside(struct inode *i, const struct run *r) REQUIRES(i->lock)
+{
+    return r->slot && !fs_slot_unwritten(r->slot) && (r->at + r->count) * FS_BLOCK_SIZE <= i->d.size;
+}
+
+// The run is where it belongs, and nothing else has changed but times and the count of changes: they can wait.
+static void overwritten(struct inode *i, struct run *r) REQUIRES(i->lock)
+{
+    r->mapped = r->count;
+    i->overwrite = journal_overwrote();
+    inode_modified(i);
+    i->stale = true;
+}
+
 static int map_runs(struct inode *i, struct direct *d) REQUIRES(i->lock)
 {
     u32 attempts = 0;
 
     for (u32 n = 0; n < d->count; n++) {
+        if (run_is_inside(i, &d->runs[n]))
+            overwritten(i, &d->runs[n]);
         while (d->runs[n].mapped < d->runs[n].count) {
             int err = map_part(i, &d->runs[n]);
             if (err == -ENOSPC && attempts++ < RETRIES && alloc_reclaim())
@@ -821,6 +838,8 @@ static int write_middle(struct inode *i, u64 offset, const struct piece *pieces,
         err = settle_end(i);
     if (!err)
         err = write_whole(i, offset + m->offset, m->frames, m->count, &frames);
+    if (!err)
+        err = inode_refresh(i);
     *done += (size_t)frames * FS_BLOCK_SIZE;
     *from = m->before + frames;
     return err == -ENOMEM && *done >= m->offset ? 0 : err;
@@ -983,10 +1002,12 @@ int inode_preallocate(struct inode *i, u64 size)
 int inode_sync(struct inode *i)
 {
     mutex_lock(&i->lock);
-    u64 round = i->round;
+    u64 round = i->round, overwrite = i->overwrite;
     i->buffered = false;
     mutex_unlock(&i->lock);
     int err = inode_commit(i, round);
+    if (!err)
+        err = journal_flush(overwrite);
     if (err) {
         mutex_lock(&i->lock);
         i->buffered = true;

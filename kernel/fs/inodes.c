@@ -1,8 +1,10 @@
 // Inodes in memory: the table by number, loading and storing, creation, deletion, the orphan list.
 //
-// Loading: the first who wants an inode inserts it as LOADING and reads it; others wait. Unreferenced inodes that still
-// have names stay in the table, in a list by last use, until there are too many or memory is short. The last reference
-// to one without names deletes it: in as many handles as its blocks take, with the orphan list to finish after a crash.
+// Loading: the first who wants an inode inserts it as LOADING and reads it; others wait. So does who creates one: the
+// number that he takes is his from the insertion on. Unreferenced inodes that still have names stay in the table, in a
+// list by last use, until there are too many or memory is short; those with an unfinished cut, which an error left,
+// stay for good. The last reference to one without names deletes it: in as many handles as its blocks take, with the
+// orphan list to finish after a crash.
 //
 // Blocks of the inode table are shared by 16 inodes, so besides i->lock who touches one holds its block_lock (a few
 // locks, by block number).
@@ -29,8 +31,10 @@
 
 static struct spinlock icache_lock = SPINLOCK_INIT("inodes", RANK_ICACHE);
 static struct inode *table[BUCKETS] GUARDED_BY(icache_lock);
-static struct list idle GUARDED_BY(icache_lock) = { &idle, &idle };  // latest use first
-static u32 idle_count GUARDED_BY(icache_lock);
+static struct list idle GUARDED_BY(icache_lock) = { &idle, &idle };                    // latest use first
+static struct list unfinished GUARDED_BY(icache_lock) = { &unfinished, &unfinished };  // unreferenced orphans
+static u32 idle_count GUARDED_BY(icache_lock);                                         // in both
+static _Atomic u32 idle_frames;                                                        // of their directory indexes
 static struct wait_queue loaded GUARDED_BY(icache_lock) = { { &loaded.waiters, &loaded.waiters } };
 static _Atomic u32 live, complaints;
 
@@ -105,6 +109,7 @@ static void take_reference(struct inode *i) REQUIRES(icache_lock)
         return;
     list_remove(&i->idle_link);
     idle_count--;
+    idle_frames -= dir_index_frames(i);
     live++;
 }
 
@@ -137,21 +142,27 @@ static void set_type(struct inode *i, u32 type)
         mutex_init(&i->lock, "inode", RANK_INODE);
 }
 
-// Take unreferenced inodes out of the table, those unused for longest first, until at most `keep` are left; returns a
-// chain by hash_next.
+// Take the inode that was unused for longest out of the table, and put it before a chain by hash_next.
+static void evict_oldest(struct inode **chain) REQUIRES(icache_lock)
+{
+    struct inode *i = list_entry(idle.prev, struct inode, idle_link);
+
+    list_remove(&i->idle_link);
+    idle_count--;
+    idle_frames -= dir_index_frames(i);
+    hash_remove(i);
+    i->hash_next = *chain;
+    *chain = i;
+}
+
+// Until at most `keep` unreferenced ones are left; returns the chain.
 static struct inode *evict(u32 keep)
 {
     struct inode *chain = NULL;
 
     spin_lock(&icache_lock);
-    while (idle_count > keep) {
-        struct inode *i = list_entry(idle.prev, struct inode, idle_link);
-        list_remove(&i->idle_link);
-        idle_count--;
-        hash_remove(i);
-        i->hash_next = chain;
-        chain = i;
-    }
+    while (idle_count > keep && !list_empty(&idle))
+        evict_oldest(&chain);
     spin_unlock(&icache_lock);
     return chain;
 }
@@ -164,6 +175,28 @@ static void destroy_chain(struct inode *chain)
         destroy(i);
     }
 }
+
+// For mm: the indexes of unreferenced directories, and what is older goes with them.
+static u32 shrink(u32 want)
+{
+    struct inode *chain = NULL;
+
+    spin_lock(&icache_lock);
+    u32 before = idle_frames;
+    while (idle_frames && before - idle_frames < want && !list_empty(&idle))
+        evict_oldest(&chain);
+    u32 freed = before - idle_frames;
+    spin_unlock(&icache_lock);
+    destroy_chain(chain);
+    return freed;
+}
+
+static u32 shrinkable(void)
+{
+    return idle_frames;
+}
+
+static struct shrinker shrinker = { .shrink = shrink, .count = shrinkable };
 
 // Loading and storing.
 
@@ -232,6 +265,23 @@ void inode_store(struct tx *tx, struct inode *i)
     buf_put(b);
     mutex_unlock(block_lock(i->ino));
     i->round = tx->round;
+    i->stale = false;
+}
+
+int inode_refresh(struct inode *i)
+{
+    struct tx tx;
+
+    if (!i->stale)
+        return 0;
+    int err = tx_begin(&tx, 1);
+    if (err)
+        return err;
+    err = inode_prepare(&tx, i);
+    if (!err)
+        inode_store(&tx, i);
+    tx_end(&tx);
+    return err;
 }
 
 void inode_changed(struct inode *i)
@@ -404,8 +454,21 @@ static u64 next_free(u64 from) REQUIRES(ialloc_lock)
     return 0;
 }
 
+// Insert i, which has a number now, as LOADING. False if another has that number: who looks for a file that is gone.
+static bool insert(struct inode *i)
+{
+    spin_lock(&icache_lock);
+    bool first = !find(i->ino);
+    if (first) {
+        hash_insert(i);
+        live++;
+    }
+    spin_unlock(&icache_lock);
+    return first;
+}
+
 // Is that number really free? If the table says otherwise, the bitmap is wrong, and the number is passed over.
-static int check_free(struct inode *i, u64 *generation)
+static int check_free(const struct inode *i, u64 *generation)
 {
     struct fs_inode old;
     enum fs_error bad;
@@ -413,10 +476,7 @@ static int check_free(struct inode *i, u64 *generation)
 
     if (err)
         return err;
-    spin_lock(&icache_lock);
-    bool known = find(i->ino) != NULL;
-    spin_unlock(&icache_lock);
-    if (bad || known || old.type != FS_FREE) {
+    if (bad || old.type != FS_FREE) {
         (void)inode_damaged(i, "the bitmap calls it free, but it is not");
         return -ESTALE;
     }
@@ -424,10 +484,10 @@ static int check_free(struct inode *i, u64 *generation)
     return 0;
 }
 
-// Give i a number: mark it used. All that can fail comes first.
-static int take_number(struct tx *tx, struct inode *i) REQUIRES(ialloc_lock)
+// Find a number for i, and insert it; nothing has changed on the disk.
+static int find_number(struct inode *i) REQUIRES(ialloc_lock)
 {
-    u64 from = MAX(first_free, FS_ROOT_INO + 1), generation;
+    u64 from = MAX(first_free, FS_ROOT_INO + 1), passed_over = 0, generation;
     int err;
 
     do {
@@ -436,19 +496,30 @@ static int take_number(struct tx *tx, struct inode *i) REQUIRES(ialloc_lock)
             return -ENOSPC;
         from = i->ino + 1;
         err = check_free(i, &generation);
+        if (!err && !insert(i)) {
+            err = -ESTALE;
+            passed_over = passed_over ? passed_over : i->ino;
+        }
     } while (err == -ESTALE);
     if (err)
         return err;
+    first_free = passed_over ? passed_over : i->ino;
+    i->d.generation = generation + 1;
+    return 0;
+}
+
+// Mark the number used. All that can fail comes first.
+static int take_number(struct tx *tx, struct inode *i) REQUIRES(ialloc_lock)
+{
     struct buffer *b = bitmap[bitmap_block(i->ino)];
-    err = prepare_record(tx, i->ino);
+    int err = prepare_record(tx, i->ino);
+
     if (!err)
         err = tx_write(tx, b);
     if (err)
         return err;
     fs_bit_set(buf_data(b), (u32)(i->ino % FS_BITS_PER_BLOCK));
     free_inodes--;
-    first_free = from;
-    i->d.generation = generation + 1;
     return 0;
 }
 
@@ -477,38 +548,26 @@ int inode_create(struct tx *tx, u32 type, struct inode **out)
     if (!i)
         return -ENOMEM;
     mutex_lock(&ialloc_lock);
-    int err = take_number(tx, i);
-    if (!err) {
-        set_type(i, type);
-        i->state = INODE_READY;
-        i->d.type = (u16)type;
-        i->round = tx->round;
-        spin_lock(&icache_lock);
-        hash_insert(i);
-        live++;
-        spin_unlock(&icache_lock);
-    }
-    mutex_unlock(&ialloc_lock);
+    int err = find_number(i);
     if (err) {
+        mutex_unlock(&ialloc_lock);
         kfree(i);
         return err;
     }
-    mutex_lock_nested(&i->lock);  // nobody else knows it
-    inode_modified(i);
-    i->d.changes = 0;
-    mutex_unlock(&i->lock);
-    *out = i;
-    return 0;
-}
-
-// Take it out of the table and free its memory; nobody else holds it.
-static void vanish(struct inode *i)
-{
-    spin_lock(&icache_lock);
-    hash_remove(i);
-    live--;
-    spin_unlock(&icache_lock);
-    destroy(i);
+    err = take_number(tx, i);
+    mutex_unlock(&ialloc_lock);
+    if (!err) {
+        set_type(i, type);
+        i->d.type = (u16)type;
+        i->d.mtime_ns = i->d.ctime_ns = time_wall_ns();
+        i->round = tx->round;
+    }
+    end_loading(i, err);
+    if (err)
+        inode_put(i);
+    else
+        *out = i;
+    return err;
 }
 
 // The inode becomes a free one on disk: the handle has its place and its bitmap block.
@@ -529,8 +588,9 @@ void inode_uncreate(struct tx *tx, struct inode *i)
 
     (void)tx;
     store_free(i);
-    vanish(i);
+    end_loading(i, -ESTALE);  // as if it had never been there, also for who found it meanwhile
     give_number(ino);
+    inode_put(i);
 }
 
 // The orphan list.
@@ -654,10 +714,21 @@ static void delete (struct inode *i)
                (unsigned long long)i->ino, -err);
 }
 
+// Before a writer lets go of it. What can't be stored now is stored with its next change; only times are lost without.
+static void store_stale(struct inode *i)
+{
+    mutex_lock(&i->lock);
+    if (i->d.nlink > 0)
+        (void)!inode_refresh(i);
+    mutex_unlock(&i->lock);
+}
+
 void inode_put(struct inode *i)
 {
     struct inode *bad = NULL, *dying = NULL;
 
+    if (i->stale)
+        store_stale(i);
     spin_lock(&icache_lock);
     if (--i->refs == 0) {
         if (i->state == INODE_BAD) {
@@ -668,8 +739,9 @@ void inode_put(struct inode *i)
             dying = i;
         } else {
             live--;
-            list_push(&idle, &i->idle_link);
+            list_push(inode_is_orphan(i) ? &unfinished : &idle, &i->idle_link);
             idle_count++;
+            idle_frames += dir_index_frames(i);
         }
     }
     bool many = idle_count > IDLE_MAX;
@@ -810,6 +882,8 @@ static void bitmap_release(void)
 
 int inodes_init(struct disk *d, const struct fs_super *s)
 {
+    static bool registered;
+
     disk = d;
     super = *s;
     complaints = 0;
@@ -818,21 +892,24 @@ int inodes_init(struct disk *d, const struct fs_super *s)
     for (u32 k = 0; k < BLOCK_LOCKS; k++)
         mutex_init(&block_locks[k], "inode table", RANK_BUFFER);
     int err = bitmap_init();
-    if (err)
+    if (err) {
         bitmap_release();
-    return err;
+        return err;
+    }
+    if (!registered)
+        shrinker_register(&shrinker);
+    registered = true;
+    return 0;
 }
 
-bool inodes_busy(void)
-{
-    return live > 0;
-}
-
-// Also what could not be deleted.
+// Also what could not be deleted or cut.
 void inodes_release(void)
 {
     destroy_chain(evict(0));
     spin_lock(&icache_lock);
+    list_init(&unfinished);
+    idle_count = 0;
+    idle_frames = 0;
     for (u32 k = 0; k < BUCKETS; k++) {
         while (table[k]) {
             struct inode *i = table[k];

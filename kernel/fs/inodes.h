@@ -38,17 +38,18 @@ struct inode {
     struct list orphan_link;  // the orphan list's lock
 
     struct mutex lock;
-    struct fs_inode d FIELD_GUARDED_BY(lock);        // but next_orphan: the orphan list's lock
-    u64 round FIELD_GUARDED_BY(lock);                // of its last change
-    bool buffered FIELD_GUARDED_BY(lock);            // data was written through the cache since the last inode_sync()
-    u64 read_next FIELD_GUARDED_BY(lock);            // where a sequential reader would go on
-    u32 read_window FIELD_GUARDED_BY(lock);          // blocks to read ahead
+    struct fs_inode d FIELD_GUARDED_BY(lock);  // but next_orphan: the orphan list's lock
+    u64 round FIELD_GUARDED_BY(lock);          // of its last change
+    bool buffered FIELD_GUARDED_BY(lock);      // data was written through the cache since the last inode_sync()
+    u64 overwrite FIELD_GUARDED_BY(lock);      // number of the last write in place past the cache; 0: none
+    _Atomic bool stale;                      // d says more than the disk and the running transaction; set under `lock`
+    u64 read_next FIELD_GUARDED_BY(lock);    // where a sequential reader would go on
+    u32 read_window FIELD_GUARDED_BY(lock);  // blocks to read ahead
     struct dir_index *index FIELD_GUARDED_BY(lock);  // of a directory, or NULL
     bool complained FIELD_GUARDED_BY(lock);          // about a damaged entry in it
 };
 
 MUST_CHECK int inodes_init(struct disk *disk, const struct fs_super *super);
-bool inodes_busy(void);  // is any inode referenced?
 void inodes_release(void);
 
 /* Delete or cut what the orphan list names. Errors are told on the console. */
@@ -73,6 +74,9 @@ MUST_CHECK int inode_prepare(struct tx *tx, struct inode *i) REQUIRES(i->lock);
 
 /* i->d to the inode table. Its block is in the handle. */
 void inode_store(struct tx *tx, struct inode *i) REQUIRES(i->lock);
+
+/* If it's stale: all of that, in a handle of its own. */
+MUST_CHECK int inode_refresh(struct inode *i) REQUIRES(i->lock);
 
 /* Contents changed: times and change count. inode_changed(): only the inode itself did (links). */
 void inode_modified(struct inode *i) REQUIRES(i->lock);

@@ -28,7 +28,9 @@
 //     (`used`) only after the moved head is flushed.
 //  7. Blocks that a transaction freed are told to the allocator as free after its commit (file data) or after the
 //     checkpoint that follows it (metadata): alloc_committed(), alloc_checkpointed().
-//  8. When a write or flush of the log, the head or a home fails, `failed` is set and stays: no handle begins any
+//  8. What was written in place past the cache, outside of any handle, is durable after the next flush, whoever asked
+//     for it: `overwrites` and `flushed` count. Nothing else depends on it.
+//  9. When a write or flush of the log, the head or a home fails, `failed` is set and stays: no handle begins any
 //     more, nothing is written.
 //
 // Locks: a handle (RANK_JOURNAL, a promise rather than a mutex); inside, journal_lock (RANK_TX) for what the struct
@@ -83,6 +85,8 @@ static u64 done_round GUARDED_BY(journal_lock);         // durable
 static u64 wanted_checkpoint GUARDED_BY(journal_lock);  // the checkpoint after this round is wanted at once
 static u64 done_checkpoint GUARDED_BY(journal_lock);
 static u64 last_commit GUARDED_BY(journal_lock);  // when
+static u64 overwrites GUARDED_BY(journal_lock);   // writes in place past the cache that are over,
+static u64 flushed GUARDED_BY(journal_lock);      // and how many of them are durable
 
 // Constant while mounted, or the thread's own.
 static struct disk *disk;
@@ -155,7 +159,7 @@ int tx_write(struct tx *tx, struct buffer *b)
         return err;
     buf_get(b);
     spin_lock(&journal_lock);
-    assert(tx->credits > 0);
+    assert(tx->credits > 0 && running->count < tx_max);
     tx->credits--;
     running->promised--;
     running->entries[running->count++].buffer = b;
@@ -265,6 +269,45 @@ static void fail(const char *what, int err)
     spin_unlock(&journal_lock);
 }
 
+// Flushing. After an error nobody knows what is on the disk: that goes to fail().
+
+static int flush(void)
+{
+    spin_lock(&journal_lock);
+    u64 before = overwrites;
+    spin_unlock(&journal_lock);
+    int err = disk_flush(disk);
+    if (err)
+        return err;
+    spin_lock(&journal_lock);
+    flushed = MAX(flushed, before);
+    spin_unlock(&journal_lock);
+    return 0;
+}
+
+u64 journal_overwrote(void)
+{
+    spin_lock(&journal_lock);
+    u64 n = ++overwrites;
+    spin_unlock(&journal_lock);
+    return n;
+}
+
+int journal_flush(u64 n)
+{
+    spin_lock(&journal_lock);
+    bool durable = flushed >= MIN(n, overwrites), give_up = failed;
+    spin_unlock(&journal_lock);
+    if (durable)
+        return 0;
+    if (give_up)
+        return -EIO;
+    int err = flush();
+    if (err)
+        fail("file data", err);
+    return err;
+}
+
 // Checkpoint: committed blocks go home, and the log is empty.
 
 static u64 home_of(const struct list *link)
@@ -289,7 +332,7 @@ static int write_head(void)
 
     fs_journal_head_encode(&head, frame_data(head_frame));
     int err = disk_transfer(disk, DISK_WRITE, super.journal_start, 1, &head_frame);
-    return err ? err : disk_flush(disk);
+    return err ? err : flush();
 }
 
 static void release_homes(void)
@@ -312,7 +355,7 @@ static int checkpoint(void)
     if (err)
         err = write_homes();  // the log still has everything: one more attempt does no harm
     if (!err)
-        err = disk_flush(disk);
+        err = flush();
     if (!err)
         err = write_head();
     if (err) {
@@ -366,13 +409,13 @@ static int log_write(const struct transaction *t)
         log_group(&io, t, from, MIN(t->count - from, FS_DESCRIPTOR_MAX), &position, &commit.data_crc);
     int err = io_end(&io);
     if (!err)
-        err = disk_flush(disk);
+        err = flush();
     if (err)
         return err;
     fs_commit_encode(&commit, frame_data(commit_frame));
     err = disk_transfer(disk, DISK_WRITE, ring_block(position++), 1, &commit_frame);
     if (!err)
-        err = disk_flush(disk);
+        err = flush();
     if (err)
         return err;
     used += position - next_position;
@@ -445,7 +488,7 @@ static int commit(void)
     if (t->count)
         err = log_write(t);
     else if (any)
-        err = disk_flush(disk);
+        err = flush();
     if (err) {
         fail("the journal", err);
         return err;
@@ -663,7 +706,7 @@ static int recover_from(struct recovery *r)
     r->position = head.start;
     err = replay(r);
     if (!err && r->transactions)
-        err = disk_flush(disk);
+        err = flush();
     if (err)
         return err;
     if (r->transactions)
@@ -742,6 +785,7 @@ static void reset_state(void)
     spin_lock(&journal_lock);
     closing = failed = stopping = stopped = false;
     wanted_round = done_round = wanted_checkpoint = done_checkpoint = 0;
+    overwrites = flushed = 0;
     last_commit = time_ns();
     running = &transactions[0];
     running->round = 1;

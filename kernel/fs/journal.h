@@ -42,6 +42,14 @@ void tx_forget(struct tx *tx, u64 block);
 /* Wait until all handles of `round` are durable, with the file data that was dirty when they ended. -EIO. */
 MUST_CHECK int journal_commit(u64 round);
 
+/*
+ * Data was written to blocks in their places, past the cache, and that is over. Returns the number of the write.
+ * journal_flush() sees to it that those up to number n are durable: it flushes the disk, unless that happened since.
+ * -EIO: and then the file system is read-only, as what was written may be lost, whatever later flushes say.
+ */
+u64 journal_overwrote(void);
+MUST_CHECK int journal_flush(u64 n);
+
 /* The round that a handle would belong to now. */
 u64 journal_round(void);
 

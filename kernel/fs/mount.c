@@ -79,11 +79,9 @@ int fs_unmount(void)
 {
     if (!mounted)
         return -EINVAL;
-    inode_put(root);
-    if (inodes_busy()) {
-        inode_get(root);
+    if (inodes_live() > 1)
         return -EBUSY;
-    }
+    inode_put(root);
     struct disk *disk = fs_disk();
     journal_release();
     inodes_release();
@@ -96,7 +94,9 @@ int fs_unmount(void)
 
 int fs_sync(void)
 {
-    return journal_commit(journal_round());
+    int err = journal_commit(journal_round());
+
+    return err ? err : journal_flush(UINT64_MAX);
 }
 
 struct inode *fs_root(void)

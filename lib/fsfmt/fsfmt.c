@@ -11,6 +11,7 @@
 #define MAGIC_COMMIT       0x31434a5245424d41ull  // "AMBERJC1"
 
 #define BLOCK_CRC_AT       4092
+#define HEAD_CRC_AT        508  // of the journal's head, which must be whole or old when its write is torn
 #define INODE_CRC_AT       252
 
 #define BYTES_PER_INODE    16384  // of disk, by rule
@@ -37,19 +38,19 @@ const char *fs_error_text(enum fs_error e)
     return (size_t)e < ARRAY_SIZE(text) && text[e] ? text[e] : "unknown error";
 }
 
-// What the superblock and the journal's blocks have in common: magic at 0, checksum at the end.
+// What the superblock and the journal's blocks have in common: magic at 0, and a checksum of all that is before it.
 
-static void block_seal(u8 block[FS_BLOCK_SIZE], u64 magic)
+static void block_seal(u8 block[FS_BLOCK_SIZE], u64 magic, u32 crc_at)
 {
     put_le64(block, magic);
-    put_le32(block + BLOCK_CRC_AT, crc32c(0, block, BLOCK_CRC_AT));
+    put_le32(block + crc_at, crc32c(0, block, crc_at));
 }
 
-static enum fs_error block_sealed(const u8 block[FS_BLOCK_SIZE], u64 magic)
+static enum fs_error block_sealed(const u8 block[FS_BLOCK_SIZE], u64 magic, u32 crc_at)
 {
     if (le64(block) != magic)
         return FS_BAD_MAGIC;
-    return le32(block + BLOCK_CRC_AT) == crc32c(0, block, BLOCK_CRC_AT) ? FS_OK : FS_BAD_CHECKSUM;
+    return le32(block + crc_at) == crc32c(0, block, crc_at) ? FS_OK : FS_BAD_CHECKSUM;
 }
 
 // Superblock.
@@ -85,7 +86,7 @@ static bool geometry_fits(const struct fs_super *s, u64 disk_blocks)
 
 enum fs_error fs_super_decode(const u8 block[FS_BLOCK_SIZE], u64 disk_blocks, struct fs_super *out)
 {
-    enum fs_error e = block_sealed(block, FS_MAGIC);
+    enum fs_error e = block_sealed(block, FS_MAGIC, BLOCK_CRC_AT);
     if (e)
         return e;
     if (le32(block + 8) != FS_VERSION)
@@ -132,7 +133,7 @@ void fs_super_encode(const struct fs_super *s, u8 block[FS_BLOCK_SIZE])
     put_le64(block + 96, s->data_start);
     memcpy(block + 104, s->uuid, sizeof s->uuid);
     put_le64(block + 120, s->created_ns);
-    block_seal(block, FS_MAGIC);
+    block_seal(block, FS_MAGIC, BLOCK_CRC_AT);
 }
 
 enum fs_error fs_super_plan(u64 blocks, u64 inodes, u64 journal_blocks, struct fs_super *out)
@@ -362,7 +363,7 @@ enum fs_error fs_journal_head_decode(const u8 block[FS_BLOCK_SIZE], const struct
                                      struct fs_journal_head *out)
 {
     struct fs_journal_head h = { .sequence = le64(block + 8), .start = le64(block + 16) };
-    enum fs_error e = block_sealed(block, MAGIC_JOURNAL_HEAD);
+    enum fs_error e = block_sealed(block, MAGIC_JOURNAL_HEAD, HEAD_CRC_AT);
 
     if (e)
         return e;
@@ -377,7 +378,7 @@ void fs_journal_head_encode(const struct fs_journal_head *h, u8 block[FS_BLOCK_S
     memset(block, 0, FS_BLOCK_SIZE);
     put_le64(block + 8, h->sequence);
     put_le64(block + 16, h->start);
-    block_seal(block, MAGIC_JOURNAL_HEAD);
+    block_seal(block, MAGIC_JOURNAL_HEAD, HEAD_CRC_AT);
 }
 
 static bool home_valid(u64 home, const struct fs_super *s)
@@ -389,7 +390,7 @@ static bool home_valid(u64 home, const struct fs_super *s)
 enum fs_error fs_descriptor_decode(const u8 block[FS_BLOCK_SIZE], const struct fs_super *s, struct fs_descriptor *out)
 {
     u32 count = le32(block + 16);
-    enum fs_error e = block_sealed(block, MAGIC_DESCRIPTOR);
+    enum fs_error e = block_sealed(block, MAGIC_DESCRIPTOR, BLOCK_CRC_AT);
 
     if (e)
         return e;
@@ -413,12 +414,12 @@ void fs_descriptor_encode(const struct fs_descriptor *d, u8 block[FS_BLOCK_SIZE]
     put_le32(block + 16, d->count);
     for (u32 k = 0; k < d->count; k++)
         put_le64(block + 24 + 8 * k, d->home[k]);
-    block_seal(block, MAGIC_DESCRIPTOR);
+    block_seal(block, MAGIC_DESCRIPTOR, BLOCK_CRC_AT);
 }
 
 enum fs_error fs_commit_decode(const u8 block[FS_BLOCK_SIZE], struct fs_commit *out)
 {
-    enum fs_error e = block_sealed(block, MAGIC_COMMIT);
+    enum fs_error e = block_sealed(block, MAGIC_COMMIT, BLOCK_CRC_AT);
 
     if (e)
         return e;
@@ -434,5 +435,5 @@ void fs_commit_encode(const struct fs_commit *c, u8 block[FS_BLOCK_SIZE])
     put_le64(block + 8, c->sequence);
     put_le64(block + 16, c->blocks);
     put_le32(block + 24, c->data_crc);
-    block_seal(block, MAGIC_COMMIT);
+    block_seal(block, MAGIC_COMMIT, BLOCK_CRC_AT);
 }

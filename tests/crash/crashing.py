@@ -100,11 +100,11 @@ class Recorder:
         for e in expectations:
             e[1] = self.entries()
 
-    def check_states(self, seed, keep=0, options=()):
+    def check_states(self, seed, keep=0):
         """Try states after the power has failed; returns the paths of those that were kept."""
         self.machine.kill()
         expectations = write_expectations(self.folder, self.expected)
-        arguments = [STATES, "-s", str(seed), "-n", str(TRIED), *options]
+        arguments = [STATES, "-s", str(seed), "-n", str(TRIED)]
         inputs = [self.first, self.log, expectations]
         keeping = ["-k", str(keep), "-d", self.folder] if keep else []
         parts = os.cpu_count() or 1

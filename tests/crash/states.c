@@ -30,14 +30,13 @@
 #define REPAIR_EVERY 8
 
 static const char usage_text[] =
-    "usage: states [-t] [-s SEED] [-n STATES] [-p PART/PARTS] [-k KEEP -d FOLDER] DISK LOG EXPECTATIONS\n"
+    "usage: states [-s SEED] [-n STATES] [-p PART/PARTS] [-k KEEP -d FOLDER] DISK LOG EXPECTATIONS\n"
     "Check the states in which a crash may leave the disk, whose beginning is DISK. LOG -: there was none, and DISK is "
     "the state.\n"
     "\n"
     "  -n STATES      about so many between flushes, besides one at each flush (1000)\n"
     "  -p PART/PARTS  only the states of this part, 0 to PARTS - 1\n"
-    "  -k KEEP        keep so many states, evenly spread, as FOLDER/state-NUMBER.img\n"
-    "  -t             writes of the journal's head may be torn, too\n";
+    "  -k KEEP        keep so many states, evenly spread, as FOLDER/state-NUMBER.img\n";
 
 struct write {
     u64 sector, count;  // count 0: a flush
@@ -61,9 +60,7 @@ struct sweep {
     u64 seed, random;
     u64 budget;
     u32 part, parts;
-    u64 turn;         // counts the states of all parts
-    u64 head_sector;  // where the journal's head is
-    bool tear_head;
+    u64 turn;  // counts the states of all parts
     u64 states, repaired, bad;
     u64 keep, kept;
     const char *folder;
@@ -157,22 +154,19 @@ static void apply(u8 *disk, const struct write *w)
     apply_sectors(disk, w, 0, w->count);
 }
 
-enum tear { FIRST, LAST, SCATTERED, WHOLE };
+enum tear { FIRST, LAST, SCATTERED, TEARS };
 
 // Some of its sectors: the first ones, the last ones, or here and there.
 static void apply_torn(struct sweep *s, const struct write *w)
 {
     u64 cut = random_below(s, w->count + 1);
 
-    switch (w->sector == s->head_sector && !s->tear_head ? WHOLE : random_below(s, WHOLE)) {
+    switch ((enum tear)random_below(s, TEARS)) {
     case FIRST:
         apply_sectors(s->state, w, 0, cut);
         break;
     case LAST:
         apply_sectors(s->state, w, cut, w->count - cut);
-        break;
-    case WHOLE:
-        apply(s->state, w);
         break;
     default:
         for (u64 k = 0; k < w->count; k++)
@@ -378,7 +372,7 @@ static bool options_read(struct sweep *s, int argc, char **argv)
 {
     int c;
 
-    while ((c = getopt(argc, argv, "s:n:p:k:d:t")) != -1) {
+    while ((c = getopt(argc, argv, "s:n:p:k:d:")) != -1) {
         if (c == 's')
             s->seed = strtoull(optarg, NULL, 10);
         else if (c == 'n')
@@ -387,8 +381,6 @@ static bool options_read(struct sweep *s, int argc, char **argv)
             s->keep = strtoull(optarg, NULL, 10);
         else if (c == 'd')
             s->folder = optarg;
-        else if (c == 't')
-            s->tear_head = true;
         else if (c != 'p' || sscanf(optarg, "%u/%u", &s->part, &s->parts) != 2 || s->part >= s->parts)
             return false;
     }
@@ -409,7 +401,6 @@ int main(int argc, char **argv)
     if (!image_open_to_read(&img, s.path))
         give_up("%s: cannot be read", argv[optind]);
     s.contents = contents_create(&img, argv[optind + 2]);
-    s.head_sector = img.super.journal_start * (FS_BLOCK_SIZE / SECTOR);
     image_close(&img);
     sweep_all(&s);
     printf("%" PRIu64 " states of %" PRIu64 " writes and %" PRIu64 " flushes, %" PRIu64

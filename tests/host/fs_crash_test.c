@@ -1,30 +1,22 @@
-// Crash anywhere: kernel/fs works, the disk's writes and flushes are recorded, and then the power fails in many places.
-//
-// A crash state is what the disk may hold when the power fails after some prefix of the log: everything before the last
-// flush, and of what was written since then all, or any part (writes between two flushes reach the disk in any order).
-// Each state is checked by fsck, mounted (which replays the journal and clears the orphans), compared with what the
-// workload did, unmounted and checked again. Sometimes the power fails once more during the recovery.
+// Crash anywhere: names, files and directories come and go, and the power fails (fs_crash.h).
 //
 // What must hold: the names are those after some operation k, where k is not before the last one that was reported
 // durable, and not after the last one that had begun; names of one file still are; a file that wasn't changed since it
 // was reported durable has exactly its contents; any other holds only what was written to it, at its place, or zeros; a
 // published file is whole.
 //
-// usage: fs_crash_test [SEED [STATES]]
-#include "fs_host.h"
+// usage: fs_crash_test [SEED [STATES [FIRST]]]
+#include "fs_crash.h"
 #include <base/byteorder.h>
 #include <base/format.h>
 #include <base/string.h>
-#include <fsfmt/fsfmt.h>
 #include <stdlib.h>
 #include <uapi/errno.h>
 #include <uapi/fcntl.h>
 
-#define DISK_BLOCKS 512  // at most; and for large files
+#define DISK_BLOCKS 512  // at most
 #define DISK_MIN    170
 #define DISK_LARGE  2048
-#define INODES      64
-#define JOURNAL     64
 #define FILE_MAX    (64 * 4096)
 #define ENTRIES     48
 #define OPERATIONS  90
@@ -63,22 +55,11 @@ struct operation {
     bool durable;       // everything up to here is, once it has ended
 };
 
-struct crash {
-    size_t position;
-    const char *kind;
-};
-
-static struct disk *disk;
-static size_t image_size;
-static void (*examine)(void *crash);  // checks a recovered disk
 static struct node nodes[NODES];
 static u32 node_count;
 static struct state now, states[OPERATIONS + 1];  // states[k]: after operation k; 0: at the beginning
 static struct operation operations[OPERATIONS + 1];
 static u32 operation_count;
-static struct host_log history;
-static u8 *first_image;
-static u64 states_tried, recoveries_cut;
 
 static struct entry *find(const char *path)
 {
@@ -239,17 +220,19 @@ static void do_write(void)
     u64 before = changes_of(f);
     size_t n = 8 + host_random(host_random(3) ? 1000 : 12000) * 8 % 90000;
     n = MIN(n & ~7ull, FILE_MAX - 4096 - MIN(at, FILE_MAX - 8192));
+    bool through_cache = host_random(3) || at % 4096;
     if (at + n <= FILE_MAX) {
-        if (host_random(3) || at % 4096)
+        if (through_cache)
             write_some(f, node, at, n);
         else
-            write_whole_frames(f, node, at, 1 + host_random(20));
+            write_whole_frames(f, node, at, 1 + host_random((u32)MIN(20, (FILE_MAX - at) / 4096)));
     }
     remember(node, false);
     if (host_random(4) == 0) {
         CHECK_OK(file_sync(f));
-        // What came before is durable only with a change of this file: on a full disk there may be none.
-        if (!e || changes_of(f) != before)
+        // What came before is durable only with a logged change of this file: on a full disk there may be none, and
+        // frames that went over others in place are none.
+        if (!e || (through_cache && changes_of(f) != before))
             make_durable();
     }
     file_put(f);
@@ -388,13 +371,13 @@ static void do_sync(void)
 
 static void work(void *arg)
 {
-    CHECK_OK(fs_mount(disk));
+    CHECK_OK(fs_mount(crash_disk));
     bool syncing = host_random(2);
     if (syncing)
         host_start_syncing();
     for (operation_count = 1; operation_count <= OPERATIONS; operation_count++) {
         struct operation *op = &operations[operation_count];
-        *op = (struct operation){ .begin = history.count };
+        *op = (struct operation){ .begin = crash_log.count };
         u32 pick = host_random(100);
         if (pick < 40)
             do_write();
@@ -414,7 +397,7 @@ static void work(void *arg)
             do_storm();
         else
             do_sync();
-        op->end = history.count;
+        op->end = crash_log.count;
         states[operation_count] = now;
     }
     operation_count = OPERATIONS;
@@ -586,7 +569,7 @@ static void examine_names(void *arg)
     struct crash *c = arg;
     u32 low = 0, high = 0;
 
-    CHECK_OK(fs_mount(disk));
+    CHECK_OK(fs_mount(crash_disk));
     collect("");
     while (high < operation_count && operations[high + 1].begin <= c->position)
         high++;
@@ -598,125 +581,11 @@ static void examine_names(void *arg)
         good = agrees(k, low, high);
     if (!good) {
         explain(low, high);
-        host_fail("a crash at %zu of %zu (%s) is none of the states %u to %u", c->position, history.count, c->kind, low,
-                  high);
+        crash_fail(c, "it is none of the states %u to %u", low, high);
     }
     extend_all();
     collect_release();
     CHECK_OK(fs_unmount());
-}
-
-// The log's last entries before the crash.
-static void show_history(size_t position)
-{
-    struct fs_descriptor d;
-    struct fs_commit commit;
-    struct fs_journal_head head;
-    struct fs_super s;
-
-    CHECK(fs_super_decode(first_image, disk->blocks, &s) == FS_OK);
-    for (size_t k = MAX(position, 40) - 40; k < position; k++) {
-        const struct host_write *w = &history.writes[k];
-        if (w->flush)
-            fprintf(stderr, "%zu: flush\n", k);
-        else if (fs_descriptor_decode(w->bytes, &s, &d) == FS_OK)
-            fprintf(stderr, "%zu: %llu, descriptor of %llu, %u blocks\n", k, (unsigned long long)w->block,
-                    (unsigned long long)d.sequence, d.count);
-        else if (fs_commit_decode(w->bytes, &commit) == FS_OK)
-            fprintf(stderr, "%zu: %llu, commit of %llu\n", k, (unsigned long long)w->block,
-                    (unsigned long long)commit.sequence);
-        else if (fs_journal_head_decode(w->bytes, &s, &head) == FS_OK)
-            fprintf(stderr, "%zu: %llu, head: %llu at %llu\n", k, (unsigned long long)w->block,
-                    (unsigned long long)head.sequence, (unsigned long long)head.start);
-        else
-            fprintf(stderr, "%zu: %llu\n", k, (unsigned long long)w->block);
-    }
-}
-
-static void check_state(struct crash c)
-{
-    if (host_fsck()) {
-        show_history(c.position);
-        host_fail("fsck objects to a crash at %zu of %zu (%s)", c.position, history.count, c.kind);
-    }
-    host_run(examine, &c);
-    states_tried++;
-}
-
-static void mount_only(void *arg)
-{
-    CHECK_OK(fs_mount(disk));
-    CHECK_OK(fs_unmount());
-}
-
-// The power fails again while the state on the disk is recovered.
-static void cut_recovery(struct crash c)
-{
-    static u8 image[DISK_LARGE * FS_BLOCK_SIZE];
-    struct host_log log = {};
-
-    memcpy(image, host_disk_bytes(), image_size);
-    host_record(&log);
-    host_run(mount_only, NULL);
-    host_record(NULL);
-    size_t cut = host_random((u32)log.count + 1), flushed = cut;
-    while (flushed > 0 && !log.writes[flushed - 1].flush)
-        flushed--;
-    memcpy(host_disk_bytes(), image, image_size);
-    for (size_t k = 0; k < cut; k++)
-        if (!log.writes[k].flush && (k < flushed || host_random(4)))
-            memcpy(host_disk_bytes() + log.writes[k].block * FS_BLOCK_SIZE, log.writes[k].bytes, FS_BLOCK_SIZE);
-    host_log_free(&log);
-    c.kind = "a second one during recovery";
-    check_state(c);
-    recoveries_cut++;
-    memcpy(host_disk_bytes(), image, image_size);
-}
-
-enum { ALL, HALF, ONE_LOST, ONE_ONLY, KINDS };
-static const char *const kind_names[] = { "a prefix", "any half of the last writes", "one of the last writes lost",
-                                          "one of the last writes only" };
-
-// Put writes [from, to) of the log, which no flush separates, onto the disk, or a part of them.
-static void apply_window(size_t from, size_t to, u32 kind)
-{
-    size_t one = from + (to > from ? host_random((u32)(to - from)) : 0);
-
-    for (size_t k = from; k < to; k++) {
-        struct host_write *w = &history.writes[k];
-        bool here = kind == ALL || (kind == HALF && host_random(2)) || (kind == ONE_LOST && k != one) ||
-                    (kind == ONE_ONLY && k == one);
-        if (!w->flush && here)
-            memcpy(host_disk_bytes() + w->block * FS_BLOCK_SIZE, w->bytes, FS_BLOCK_SIZE);
-    }
-}
-
-// At every stride-th place of the log: the prefix, and `samples` other states.
-static void crash_everywhere(u32 stride, u32 samples, u64 limit)
-{
-    static u8 base[DISK_LARGE * FS_BLOCK_SIZE];
-    size_t flushed = 0;  // base holds all before this
-
-    memcpy(base, first_image, image_size);
-    for (size_t at = 0; at <= history.count && states_tried < limit; at++) {
-        if (at > 0 && history.writes[at - 1].flush) {
-            memcpy(host_disk_bytes(), base, image_size);
-            apply_window(flushed, at, ALL);
-            memcpy(base, host_disk_bytes(), image_size);
-            flushed = at;
-        }
-        if (host_random(stride))
-            continue;
-        for (u32 n = 0; n < 1 + (at > flushed + 1 ? samples : 0); n++) {
-            u32 kind = n ? 1 + host_random(KINDS - 1) : ALL;
-            struct crash c = { at, kind_names[kind] };
-            memcpy(host_disk_bytes(), base, image_size);
-            apply_window(flushed, at, kind);
-            if (host_random(40) == 0)
-                cut_recovery(c);
-            check_state(c);
-        }
-    }
 }
 
 // A file that is larger than what one transaction frees.
@@ -743,7 +612,7 @@ static void work_large(void *arg)
 {
     struct file *f;
 
-    CHECK_OK(fs_mount(disk));
+    CHECK_OK(fs_mount(crash_disk));
     host_start_syncing();
     for (u32 round = 0; round < 2; round++) {
         CHECK_OK(path_open(NULL, "/big", O_RDWR | O_CREATE, &f));
@@ -767,7 +636,7 @@ static void examine_large(void *arg)
     struct inode *i;
     size_t done;
 
-    CHECK_OK(fs_mount(disk));
+    CHECK_OK(fs_mount(crash_disk));
     if (path_lookup(NULL, "/big", &i) == 0) {
         struct inode_identity id;
         inode_identify(i, &id);
@@ -778,8 +647,7 @@ static void examine_large(void *arg)
         for (size_t at = 0; at < FILE_MAX; at += 8) {
             u64 w = le64(bytes + at);
             if (w && (at >= id.size || w != word(0, (u32)(w >> 32) & 0xfff, at)))
-                host_fail("a crash at %zu of %zu (%s): %llx at %zu of %llu bytes", c->position, history.count, c->kind,
-                          (unsigned long long)w, at, (unsigned long long)id.size);
+                crash_fail(c, "%llx at %zu of %llu bytes", (unsigned long long)w, at, (unsigned long long)id.size);
         }
         inode_put(i);
     }
@@ -788,7 +656,6 @@ static void examine_large(void *arg)
 
 static void release(void)
 {
-    host_log_free(&history);
     for (u32 k = 0; k < node_count; k++) {
         while (nodes[k].versions) {
             struct version *v = nodes[k].versions;
@@ -802,49 +669,23 @@ static void release(void)
     now = (struct state){};
 }
 
-static void try_workload(void (*work_body)(void *), void (*examiner)(void *), u32 stride, u64 limit)
+static void try_names(void)
 {
-    memcpy(first_image, host_disk_bytes(), image_size);
-    examine = examiner;
-    host_set_preemption(host_random(2) ? 0 : 4);
-    host_record(&history);
-    host_run(work_body, NULL);
-    host_record(NULL);
-    host_set_preemption(0);
-    if (host_fsck())
-        host_fail("fsck objects to the end of a workload");
-    crash_everywhere(stride, 3, limit);
+    crash_disk_create(DISK_BLOCKS, host_random(2) ? DISK_BLOCKS : DISK_MIN + host_random(100));
+    crash_try(work, examine_names, 1);
     release();
 }
 
-static void use_disk(u64 blocks, u64 formatted)
+static void try_large(void)
 {
-    disk = host_disk_create(blocks);
-    image_size = (size_t)(blocks * FS_BLOCK_SIZE);
-    host_format(formatted, INODES, JOURNAL);
+    crash_disk_create(DISK_LARGE, 0);
+    crash_try(work_large, examine_large, 32);
 }
 
 int main(int argc, char **argv)
 {
-    u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, limit = argc > 2 ? strtoull(argv[2], NULL, 0) : 10000,
-        workloads = 0;
+    static void (*const workloads[])(void) = { try_names, try_names, try_names, try_large,
+                                               try_names, try_names, try_names, try_names };
 
-    host_set_memory(700);
-    first_image = malloc(DISK_LARGE * FS_BLOCK_SIZE);
-    while (states_tried < limit) {
-        host_seed(seed * 100000 + workloads++);
-        if (workloads % 8 == 3) {
-            use_disk(DISK_LARGE, 0);
-            try_workload(work_large, examine_large, 32, limit);
-        } else {
-            use_disk(DISK_BLOCKS, host_random(2) ? DISK_BLOCKS : DISK_MIN + host_random(100));
-            try_workload(work, examine_names, 1, limit);
-        }
-    }
-    free(first_image);
-    host_disk_destroy();
-    printf("fs_crash_test: seed %llu, %llu crash states of %llu workloads, %llu recoveries cut short, all good\n",
-           (unsigned long long)seed, (unsigned long long)states_tried, (unsigned long long)workloads,
-           (unsigned long long)recoveries_cut);
-    return 0;
+    return crash_main(argc, argv, "fs_crash_test", workloads, ARRAY_SIZE(workloads));
 }

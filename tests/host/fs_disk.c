@@ -6,7 +6,6 @@
 #include <base/byteorder.h>
 #include <base/string.h>
 #include <fsck/fsck.h>
-#include <sanitizer/asan_interface.h>
 #include <sched/thread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,9 +15,18 @@
 static struct disk disk = { .name = "sim" };
 static u8 *bytes;
 static int disk_fd = -1;
+
+// What host_disk_revert() goes back to, and the blocks that have been written since it was kept.
+static u8 *kept;
+static bool *is_changed;
+static u64 *changed, changed_count;
+
 static struct list queue = { &queue, &queue };
 static u32 queued;
 static struct host_log *recording;
+
+static bool holding;
+static u32 held;
 
 static enum disk_op fail_op;
 static u32 fail_in;
@@ -32,6 +40,8 @@ struct disk *host_disk_create(u64 blocks)
     bytes = mmap(NULL, blocks * FS_BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, disk_fd, 0);
     CHECK(bytes != MAP_FAILED);
     disk.blocks = blocks;
+    is_changed = calloc(blocks, sizeof(*is_changed));
+    changed = malloc(blocks * sizeof(*changed));
     return &disk;
 }
 
@@ -42,11 +52,54 @@ void host_disk_destroy(void)
     munmap(bytes, disk.blocks * FS_BLOCK_SIZE);
     close(disk_fd);
     disk_fd = -1;
+    free(kept);
+    free(is_changed);
+    free(changed);
+    kept = NULL;
+    changed_count = 0;
 }
 
 u8 *host_disk_bytes(void)
 {
     return bytes;
+}
+
+static u8 *block_at(u64 block)
+{
+    return bytes + block * FS_BLOCK_SIZE;
+}
+
+void host_disk_write(u64 block, u32 at, const u8 *from, size_t n)
+{
+    memcpy(block_at(block) + at, from, n);
+    if (!is_changed[block])
+        changed[changed_count++] = block;
+    is_changed[block] = true;
+}
+
+void host_disk_set(const u8 *all)
+{
+    for (u64 block = 0; block < disk.blocks; block++)
+        if (memcmp(block_at(block), all + block * FS_BLOCK_SIZE, FS_BLOCK_SIZE) != 0)
+            host_disk_write(block, 0, all + block * FS_BLOCK_SIZE, FS_BLOCK_SIZE);
+}
+
+void host_disk_keep(void)
+{
+    if (!kept)
+        kept = memcpy(malloc(disk.blocks * FS_BLOCK_SIZE), bytes, disk.blocks * FS_BLOCK_SIZE);
+    for (; changed_count; is_changed[changed[changed_count]] = false) {
+        changed_count--;
+        memcpy(kept + changed[changed_count] * FS_BLOCK_SIZE, block_at(changed[changed_count]), FS_BLOCK_SIZE);
+    }
+}
+
+void host_disk_revert(void)
+{
+    for (; changed_count; is_changed[changed[changed_count]] = false) {
+        changed_count--;
+        memcpy(block_at(changed[changed_count]), kept + changed[changed_count] * FS_BLOCK_SIZE, FS_BLOCK_SIZE);
+    }
 }
 
 void host_fail_disk(enum disk_op op, u32 n, bool from_then_on)
@@ -109,12 +162,12 @@ void host_log_free(struct host_log *log)
 static void execute(struct disk_request *r)
 {
     for (u32 k = 0; k < r->count; k++) {
-        u8 *at = bytes + (r->block + k) * FS_BLOCK_SIZE;
+        u8 *frame = frame_data(r->frames[k]);
         if (r->op == DISK_READ) {
-            memcpy(frame_data(r->frames[k]), at, FS_BLOCK_SIZE);
+            memcpy(frame, block_at(r->block + k), FS_BLOCK_SIZE);
         } else {
-            memcpy(at, frame_data(r->frames[k]), FS_BLOCK_SIZE);
-            record(false, r->block + k, at);
+            host_disk_write(r->block + k, 0, frame, FS_BLOCK_SIZE);
+            record(false, r->block + k, frame);
         }
     }
 }
@@ -150,9 +203,23 @@ static void execute_any(void)
     r->complete = true;
 }
 
+void host_hold_writes(bool on)
+{
+    holding = on;
+}
+
+u32 host_held(void)
+{
+    return held;
+}
+
 int disk_wait(struct disk_request *r)
 {
     thread_yield();
+    held++;
+    while (holding && r->op == DISK_WRITE)
+        thread_yield();
+    held--;
     while (!r->complete)
         execute_any();
     return r->status;
@@ -172,11 +239,6 @@ int disk_flush(struct disk *d)
 }
 
 // mkfs.
-
-static u8 *block_at(u64 block)
-{
-    return bytes + block * FS_BLOCK_SIZE;
-}
 
 static void mark(u64 map_start, u64 from, u64 to)
 {

@@ -341,6 +341,95 @@ static void late_write_error(void *arg)
     check_nothing_left();
 }
 
+// A truncation fails half way, and the file is let go of: it must be known as unfinished when it's opened again,
+// however many others were opened meanwhile.
+#define NAMES (1024 + 100)
+
+static void unfinished_cut(void *arg)
+{
+    static u8 bytes[400 * 1024];
+    struct piece piece = { bytes, sizeof(bytes) };
+    struct file *f;
+    char path[32];
+    size_t done;
+
+    CHECK_OK(fs_mount(disk));
+    memset(bytes, 'x', sizeof(bytes));
+    CHECK_OK(path_open(NULL, "/x", O_RDWR | O_CREATE, &f));
+    for (u64 k = 0; k < 5; k++) {
+        // Each part hangs under an index block of its own.
+        CHECK_OK(inode_write(file_inode(f), k << 21, &piece, 1, &done));
+        piece.size = 5000;
+    }
+    for (u32 k = 0; k < NAMES; k++) {
+        snprintf(path, sizeof(path), "/n%u", k);
+        CHECK_OK(path_mknod(NULL, path, 1, 1));
+    }
+    file_put(f);
+    CHECK_OK(fs_unmount());
+    check_nothing_left();
+    CHECK_OK(fs_mount(disk));
+    CHECK_OK(path_open(NULL, "/x", O_RDWR, &f));
+    // What is read now: the inode's block, and then the index blocks, the third of which can't be had.
+    host_fail_disk(DISK_READ, 3, false);
+    int err = file_truncate(f, 1000);
+    CHECK(err == -EIO && host_disk_failed());
+    host_fail_disk(DISK_READ, 0, false);
+    file_put(f);
+    for (u32 k = 0; k < NAMES; k++) {
+        struct inode *i;
+        snprintf(path, sizeof(path), "/n%u", k);
+        CHECK_OK(path_lookup(NULL, path, &i));
+        inode_put(i);
+    }
+    CHECK_OK(path_open(NULL, "/x", O_RDWR, &f));
+    CHECK_OK(file_truncate(f, sizeof(bytes)));
+    CHECK_OK(inode_read(file_inode(f), 0, &piece, 1, &done));
+    for (u32 k = 0; k < done; k++)
+        CHECK(bytes[k] == (k < 1000 ? 'x' : 0));
+    file_put(f);
+    CHECK_OK(path_unlink(NULL, "/x"));
+    CHECK_OK(fs_unmount());
+    check_nothing_left();
+}
+
+// Memory is asked for until there is no more. How many frames does the file system keep?
+static u32 frames_kept(void)
+{
+    static struct frame *all[1000];
+    u32 count = 0;
+
+    while (count < ARRAY_SIZE(all) && (all[count] = frame_alloc()))
+        count++;
+    u32 kept = host_frames_used() - count;
+    while (count > 0)
+        frame_put(all[--count]);
+    return kept;
+}
+
+// The index of a large directory goes when nobody uses the directory and memory is short.
+static void index_in_the_way(void *arg)
+{
+    char path[32];
+
+    CHECK_OK(fs_mount(disk));
+    CHECK_OK(path_mkdir(NULL, "/d"));
+    CHECK_OK(path_mknod(NULL, "/d/n", 1, 1));
+    CHECK_OK(fs_sync());
+    for (u32 k = 0; k < 6000; k++) {
+        snprintf(path, sizeof(path), "/d/n%u", k);
+        CHECK_OK(path_link(NULL, "/d/n", path));
+    }
+    CHECK_OK(fs_unmount());
+    CHECK_OK(fs_mount(disk));
+    u32 before = frames_kept();
+    CHECK_ERR(-EEXIST, path_mkdir(NULL, "/d/n5999"));
+    CHECK(frames_kept() <= before + 1);
+    CHECK_ERR(-EEXIST, path_mkdir(NULL, "/d/n5999"));
+    CHECK_OK(fs_unmount());
+    check_nothing_left();
+}
+
 static void run(void (*body)(void *), u64 inodes)
 {
     host_format(0, inodes, 0);
@@ -358,6 +447,8 @@ int main(int argc, char **argv)
     run(full_disk, 0);
     run(full_inode_table, 300);
     run(late_write_error, 0);
+    run(unfinished_cut, NAMES + 100);
+    run(index_in_the_way, 0);
     for (u32 on = 0; on < 2; on++) {
         // With little memory blocks are read again and again.
         host_set_memory(on ? 130 : 200);

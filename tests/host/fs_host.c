@@ -1,5 +1,6 @@
 // The stand-in for kern, sched and mm.
 #include "fs_host.h"
+#include "fs_sanitize.h"
 #include <arch/cpu.h>
 #include <base/format.h>
 #include <base/string.h>
@@ -8,8 +9,6 @@
 #include <kern/time.h>
 #include <mm/kmalloc.h>
 #include <mm/vmspace.h>
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
 #include <sched/mutex.h>
 #include <sched/thread.h>
 #include <stdarg.h>
@@ -19,7 +18,7 @@
 
 // Messages.
 
-static char recent[1 << 14];
+static char recent[(1 << 14) + 1];
 static size_t recent_length;
 static bool loud;
 
@@ -38,10 +37,27 @@ void printk(const char *format, ...)
     va_end(ap);
     if (loud)
         fputs(text, stderr);
-    if (recent_length + n > sizeof(recent))
+    if (recent_length + n >= sizeof(recent))
         recent_length = 0;
     memcpy(recent + recent_length, text, n);
     recent_length += n;
+    recent[recent_length] = 0;
+}
+
+bool host_said(const char *text)
+{
+    return strstr(recent, text);
+}
+
+static char place[128];
+
+void host_set_place(const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    (void)format_text_va(place, sizeof(place), format, ap);
+    va_end(ap);
 }
 
 static _Noreturn void die(const char *format, va_list ap)
@@ -49,7 +65,7 @@ static _Noreturn void die(const char *format, va_list ap)
     size_t from = MAX(recent_length, 2000) - 2000;
     fprintf(stderr, "%.*s", (int)(recent_length - from), recent + from);
     vfprintf(stderr, format, ap);
-    fputc('\n', stderr);
+    fprintf(stderr, "\n%s\n", place);
     abort();
 }
 
@@ -123,16 +139,16 @@ static void to_scheduler(void)
 {
     struct fiber *self = current;
 
-    __sanitizer_start_switch_fiber(self->alive ? &self->fake_stack : NULL, scheduler_stack, scheduler_stack_size);
+    fiber_switch_begins(self->alive ? &self->fake_stack : NULL, scheduler_stack, scheduler_stack_size);
     swapcontext(&self->context, &scheduler);
-    __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+    fiber_switch_ends(self->fake_stack, NULL, NULL);
 }
 
 static void fiber_main(void)
 {
     struct fiber *self = current;
 
-    __sanitizer_finish_switch_fiber(NULL, &scheduler_stack, &scheduler_stack_size);
+    fiber_switch_ends(NULL, &scheduler_stack, &scheduler_stack_size);
     self->entry(self->arg);
     CHECK(self->nesting == 0 && self->thread.sleeping_locks.depth == 0);
     self->alive = false;
@@ -150,7 +166,7 @@ static struct fiber *fiber_start(void (*entry)(void *), void *arg)
             .stack = stack, .entry = entry, .arg = arg, .alive = true, .ready = true, .deadline = NEVER
         };
         list_init(&f->thread.wait_link);
-        __asan_unpoison_memory_region(stack, FIBER_STACK);
+        memory_allow(stack, FIBER_STACK);
         getcontext(&f->context);
         f->context.uc_stack.ss_sp = stack;
         f->context.uc_stack.ss_size = FIBER_STACK;
@@ -163,9 +179,9 @@ static struct fiber *fiber_start(void (*entry)(void *), void *arg)
 static void switch_to(struct fiber *f)
 {
     current = f;
-    __sanitizer_start_switch_fiber(&scheduler_fake_stack, f->stack, FIBER_STACK);
+    fiber_switch_begins(&scheduler_fake_stack, f->stack, FIBER_STACK);
     swapcontext(&scheduler, &f->context);
-    __sanitizer_finish_switch_fiber(scheduler_fake_stack, NULL, NULL);
+    fiber_switch_ends(scheduler_fake_stack, NULL, NULL);
     current = NULL;
     if (!f->alive && f->kernel_thread && f->kernel_thread->on_dead)
         f->kernel_thread->on_dead(f->kernel_thread);
@@ -446,14 +462,14 @@ void host_set_memory(u32 count)
 {
     CHECK(frames_used == 0);
     if (arena)
-        __asan_unpoison_memory_region(arena, (size_t)frame_count * PAGE_SIZE);
+        memory_allow(arena, (size_t)frame_count * PAGE_SIZE);
     free(frames);
     free(arena);
     frame_count = count;
     next_free = 0;
     frames = calloc(count, sizeof(*frames));
     arena = aligned_alloc(PAGE_SIZE, (size_t)count * PAGE_SIZE);
-    __asan_poison_memory_region(arena, (size_t)count * PAGE_SIZE);
+    memory_forbid(arena, (size_t)count * PAGE_SIZE);
 }
 
 void host_fail_memory(u32 n, bool from_then_on)
@@ -498,7 +514,7 @@ static struct frame *find_run(unsigned order)
         frames[at].order = order & 15;
         next_free = at + count;
         frames_used += count;
-        __asan_unpoison_memory_region(arena + (size_t)at * PAGE_SIZE, (size_t)count * PAGE_SIZE);
+        memory_allow(arena + (size_t)at * PAGE_SIZE, (size_t)count * PAGE_SIZE);
         memset(arena + (size_t)at * PAGE_SIZE, 0xa5, (size_t)count * PAGE_SIZE);
         return &frames[at];
     }
@@ -548,7 +564,7 @@ void frame_put(struct frame *f)
         f[n].refs = 0;
     f->order = 0;
     frames_used -= count;
-    __asan_poison_memory_region(frame_data(f), (size_t)count * PAGE_SIZE);
+    memory_forbid(frame_data(f), (size_t)count * PAGE_SIZE);
 }
 
 void *frame_data(struct frame *f)

@@ -47,6 +47,8 @@ bool host_memory_failed(void);
 
 // What printk printed goes to standard error if `loud`; the last of it is shown when something is wrong.
 void host_set_loud(bool loud);
+bool host_said(const char *text);                                // recently
+void host_set_place(const char *format, ...) PRINTF_LIKE(1, 2);  // by which it can be found again
 _Noreturn void host_fail(const char *format, ...) PRINTF_LIKE(1, 2);
 
 #define CHECK(condition)                                                                                               \
@@ -73,6 +75,14 @@ struct disk *host_disk_create(u64 blocks);
 void host_disk_destroy(void);
 u8 *host_disk_bytes(void);
 
+/* Change a part of a block, or all blocks that differ, from outside. */
+void host_disk_write(u64 block, u32 at, const u8 *from, size_t n);
+void host_disk_set(const u8 *all);
+
+/* What the disk holds now, and go back to it. */
+void host_disk_keep(void);
+void host_disk_revert(void);
+
 /* An empty file system on the first `blocks` of the disk; 0: all of it, or by rule. */
 void host_format(u64 blocks, u64 inodes, u64 journal_blocks);
 
@@ -82,6 +92,10 @@ u64 host_fsck(void);
 /* Fail the n-th request of that kind from now; 0: none. And was it reached? */
 void host_fail_disk(enum disk_op op, u32 n, bool from_then_on);
 bool host_disk_failed(void);
+
+/* Nobody gets beyond waiting for a write until it's off again. How many threads wait so? */
+void host_hold_writes(bool on);
+u32 host_held(void);
 
 // What was written, in the order in which it reached the disk.
 struct host_write {

@@ -105,6 +105,15 @@ static void in_directory(u32 me)
     inode_put(dir);
 }
 
+// As a restore looks for files: by a number that may be free, being taken, or in use by another file.
+static void find_any(void)
+{
+    struct inode *i;
+
+    if (inode_find(1 + host_random(30), 1 + host_random(4), &i) == 0)
+        inode_put(i);
+}
+
 static void worker(void *arg)
 {
     u32 me = (u32)(uintptr_t)arg;
@@ -135,6 +144,8 @@ static void worker(void *arg)
             in_directory(me);
             break;
         default:
+            for (u32 k = host_random(20); k > 0; k--)
+                find_any();
             if (host_random(4) == 0)
                 publish(me);
             else if (host_random(8) == 0)
@@ -203,6 +214,7 @@ static void body(void *arg)
     CHECK(files_live() == 0);
     CHECK_OK(fs_unmount());
     CHECK(host_frames_used() == 0 && host_objects() == 0 && inodes_live() == 0);
+    CHECK(!host_said("damaged"));
     CHECK(host_fsck() == 0);
 }
 
@@ -216,7 +228,7 @@ int main(int argc, char **argv)
         host_seed(seed * 1000 + n);
         host_set_preemption(2 + n % 12);
         disk = host_disk_create(1024);
-        host_format(0, 0, 0);
+        host_format(0, 0, n % 2 ? 64 : 0);
         host_run(body, NULL);
     }
     host_disk_destroy();

@@ -446,6 +446,24 @@ static void journal_heads_round_trip_and_stay_in_the_ring(void **state)
     assert_int_equal(fs_journal_head_decode(block, &s, &back), FS_BAD_MAGIC);
 }
 
+// A power failure leaves each sector of a block that is being written old or new.
+static void a_torn_journal_head_is_the_old_or_the_new_one(void **state)
+{
+    struct fs_super s = plan(MIB_BLOCKS);
+    struct fs_journal_head heads[2] = { { .sequence = 7, .start = 3 }, { .sequence = 260, .start = 50 } }, back;
+    u8 blocks[2][FS_BLOCK_SIZE], torn[FS_BLOCK_SIZE];
+    u32 sector = 512, sectors = FS_BLOCK_SIZE / sector;
+
+    for (u32 k = 0; k < 2; k++)
+        fs_journal_head_encode(&heads[k], blocks[k]);
+    for (u32 mix = 0; mix < 1u << sectors; mix++) {
+        for (u32 k = 0; k < sectors; k++)
+            memcpy(torn + k * sector, blocks[mix >> k & 1] + k * sector, sector);
+        assert_int_equal(fs_journal_head_decode(torn, &s, &back), FS_OK);
+        assert_true(back.sequence == heads[mix & 1].sequence && back.start == heads[mix & 1].start);
+    }
+}
+
 static void descriptors_round_trip(void **state)
 {
     struct fs_super s = plan(64 * MIB_BLOCKS);
@@ -562,6 +580,7 @@ int main(void)
         cmocka_unit_test(a_dirent_of_inode_0_is_free_whatever_else_it_holds),
         cmocka_unit_test(dirents_with_a_bad_field_are_refused),
         cmocka_unit_test(journal_heads_round_trip_and_stay_in_the_ring),
+        cmocka_unit_test(a_torn_journal_head_is_the_old_or_the_new_one),
         cmocka_unit_test(descriptors_round_trip),
         cmocka_unit_test(descriptors_that_lead_astray_are_refused),
         cmocka_unit_test(commits_round_trip_and_are_not_taken_for_descriptors),

@@ -51,6 +51,10 @@ MUST_CHECK int inode_write(struct inode *i, u64 offset, const struct piece *piec
 /*
  * Whole frames between memory and file, no copy: count frames at offset (a multiple of the block size). Writing beyond
  * the end extends the file. All or nothing known on error.
+ *
+ * What the file has already is overwritten in its place. That changes no metadata but the time and count of changes,
+ * which reach the disk with the file's next other change, or when a reference is let go: so inode_sync() costs a single
+ * flush of the disk. Until that has ended, any sector of 512 bytes may be old or new after a crash.
  */
 MUST_CHECK int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 count);
 MUST_CHECK int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 count);
