@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE    4096u
@@ -131,7 +132,7 @@ static void pause(uint32_t mib)
             get(to[0], &gap, sizeof(gap));
     }
     kill(child);
-    (void)wait(NULL);
+    (void)waitpid(-1, NULL, 0);
 }
 
 // ---- write
@@ -191,7 +192,7 @@ static void restore_once(const int there[2], const int back[2], int in, int out,
     get(back[0], &byte, 1);
     show_ns(first, running - begin);
     show_ns(all, clock_ns() - begin);
-    (void)wait(NULL);
+    (void)waitpid(-1, NULL, 0);
 }
 
 static void restore(uint32_t mib)
@@ -212,7 +213,7 @@ static void restore(uint32_t mib)
     get(back[0], &byte, 1);
     unlink(IMAGE);
     save(child, CKPT_SAVE_EXTERNAL | CKPT_SAVE_KILL);
-    (void)wait(NULL);
+    (void)waitpid(-1, NULL, 0);
     for (int k = 0; k < SAMPLES; k++) {
         restore_once(there, back, there[0], back[1], 0, "first", "all");
         restore_once(there, back, there[0], back[1], CKPT_RESTORE_EAGER, "eager_first", "eager_all");

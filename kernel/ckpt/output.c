@@ -6,12 +6,14 @@
 
 _Static_assert(PAGE_SIZE == CKPT_BLOCK_SIZE, "a page is a block");
 
-void output_init(struct output *o, struct inode *inode, u64 blocks, struct spare *spare, _Atomic bool *cancelled)
+void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected, struct spare *spare,
+                 _Atomic bool *cancelled)
 {
     memset(o, 0, offsetof(struct output, batch));
     o->inode = inode;
     o->blocks = blocks;
     o->spare = spare;
+    o->hope = (u32)MIN(expected, (u64)BATCH_FRAMES);
     o->cancelled = cancelled;
 }
 
@@ -41,10 +43,25 @@ int output_flush(struct output *o)
     return err;
 }
 
+// Spare blocks: as many together as can be found. What was too much to hope for once isn't tried again.
+static u32 claim_spare(struct output *o, u32 least)
+{
+    u32 n = 0;
+
+    while (o->spare && n == 0) {
+        n = spare_take(o->spare, MAX(least, o->hope), BATCH_FRAMES, &o->next);
+        if (n == 0 && o->hope <= least)
+            break;
+        if (n == 0)
+            o->hope /= 2;
+    }
+    return n;
+}
+
 // Spare blocks first, at least `least` together, then the file's end.
 static int claim(struct output *o, u32 least)
 {
-    u32 n = o->spare ? spare_take(o->spare, least, BATCH_FRAMES, &o->next) : 0;
+    u32 n = claim_spare(o, least);
 
     if (n == 0) {
         n = MAX(least, BATCH_FRAMES);

@@ -11,14 +11,17 @@ struct output {
     struct spare *spare;                // where to put blocks first; NULL: there are no spare ones
     u64 blocks;                         // the file's length so far
     u32 next, left;                     // the run of blocks being filled
+    u32 hope;                           // spare blocks that may be found together
     u32 first, count;                   // frames that wait to be written, and where the first one goes
     u64 written;                        // blocks handed to the disk
     _Atomic bool *cancelled;            // stop with -EINTR
     struct frame *batch[BATCH_FRAMES];  // a reference each
 };
 
-/* blocks: of the file, in use. */
-void output_init(struct output *o, struct inode *inode, u64 blocks, struct spare *spare, _Atomic bool *cancelled);
+/* blocks: of the file, in use. expected: how many there will be to put out, about. cancelled: stop with -EINTR when it
+ * becomes true. */
+void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected, struct spare *spare,
+                 _Atomic bool *cancelled);
 
 /* Lets go of what still waits. */
 void output_release(struct output *o);

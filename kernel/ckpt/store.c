@@ -12,7 +12,7 @@
 #include <uapi/checkpoint.h>
 #include <uapi/errno.h>
 
-#define WORTH_PREALLOCATING 256  // blocks
+#define WORTH_PREALLOCATING 256u  // blocks
 
 static void forget_there(struct store *s)
 {
@@ -113,13 +113,15 @@ int store_open(struct inode *cwd, const char *path, struct store **out)
     return 0;
 }
 
-// The file may end where its last block in use does.
+// The file may end where its last block in use does. A few more are left for the next epoch: to take them away and give
+// them again would cost it a transaction.
 static void cut(struct store *s, u64 blocks)
 {
+    u64 most = (blocks + MAX(blocks / 4, WORTH_PREALLOCATING)) * CKPT_BLOCK_SIZE;
     struct inode_identity id;
 
     inode_identify(s->output.inode, &id);
-    if (id.size > blocks * CKPT_BLOCK_SIZE && inode_truncate(s->output.inode, blocks * CKPT_BLOCK_SIZE))
+    if (id.size > most && inode_truncate(s->output.inode, blocks * CKPT_BLOCK_SIZE))
         printk("%s: could not be cut to its size: blocks at its end are spare\n", s->path);
 }
 
@@ -183,7 +185,7 @@ static int begin_there(struct store *s, u32 history, u64 blocks, _Atomic bool *c
     if (err)
         return err;
     s->spare = spare;
-    output_init(&s->output, s->there, s->head.blocks, spare, cancelled);
+    output_init(&s->output, s->there, s->head.blocks, blocks, spare, cancelled);
     s->begun = true;
     u64 lacking = blocks - MIN(blocks, spare ? spare_count(spare) : 0);
     if (lacking < WORTH_PREALLOCATING)
@@ -197,7 +199,7 @@ static int begin_anew(struct store *s, u64 blocks, _Atomic bool *cancelled)
 
     if (err)
         return err;
-    output_init(&s->output, file_inode(s->unnamed), CKPT_SLOTS, NULL, cancelled);
+    output_init(&s->output, file_inode(s->unnamed), CKPT_SLOTS, blocks, NULL, cancelled);
     s->begun = true;
     return inode_preallocate(s->output.inode, (CKPT_SLOTS + blocks) * CKPT_BLOCK_SIZE);
 }
@@ -207,8 +209,8 @@ int store_begin(struct store *s, bool continues, u32 history, u64 blocks, _Atomi
     s->continues = continues;
     int err = continues ? begin_there(s, history, blocks, cancelled) : begin_anew(s, blocks, cancelled);
 
-    // `blocks` may be too high, so a full disk is not an error yet.
-    return err == -ENOSPC ? 0 : err;
+    // `blocks` may be too high, so a full disk is not an error yet; that there is no inode for a new file is one.
+    return err == -ENOSPC && s->begun ? 0 : err;
 }
 
 void store_identify(struct store *s, struct inode_identity *id)
@@ -271,19 +273,28 @@ int store_number(struct store *s, u32 history, struct ckpt_header *h, struct ckp
     return 0;
 }
 
-static int write_header(struct store *s, const struct ckpt_header *h)
+static int write_slot(struct store *s, struct frame *slot)
 {
-    struct frame *slots[CKPT_SLOTS] = { frame_alloc_zeroed(), frame_alloc_zeroed() };
-    u32 slot = s->continues ? 1 - s->slot : 0;
-    int err = -ENOMEM;
+    int err = inode_write_frames(s->there, (u64)(1 - s->slot) * CKPT_BLOCK_SIZE, &slot, 1);
 
-    if (slots[0] && slots[1]) {
-        ckpt_header_encode(h, frame_data(slots[0]));
-        err = inode_write_frames(s->output.inode, (u64)slot * CKPT_BLOCK_SIZE, slots, s->continues ? 1 : CKPT_SLOTS);
+    return err ? err : inode_sync(s->there);
+}
+
+// An epoch that is reported as failed must not turn up later: its slot becomes empty again, as far as the disk lets it.
+static int turn_over(struct store *s, const struct ckpt_header *h)
+{
+    struct frame *slot = frame_alloc_zeroed();
+
+    if (!slot)
+        return -ENOMEM;
+    ckpt_header_encode(h, frame_data(slot));
+    int err = write_slot(s, slot);
+    if (err) {
+        memset(frame_data(slot), 0, PAGE_SIZE);
+        if (write_slot(s, slot))
+            printk("%s: whether epoch %llu is in it is uncertain\n", s->path, (unsigned long long)h->epoch);
     }
-    for (u32 i = 0; i < CKPT_SLOTS; i++)
-        if (slots[i])
-            frame_put(slots[i]);
+    frame_put(slot);
     return err;
 }
 
@@ -293,9 +304,7 @@ static int finish_there(struct store *s, const struct ckpt_header *h)
     int err = inode_sync(s->there);
 
     if (!err)
-        err = write_header(s, h);
-    if (!err)
-        err = inode_sync(s->there);
+        err = turn_over(s, h);
     if (err)
         return err;
     s->begun = false;
@@ -306,9 +315,24 @@ static int finish_there(struct store *s, const struct ckpt_header *h)
     return 0;
 }
 
+static int write_first_header(struct store *s, const struct ckpt_header *h)
+{
+    struct frame *slots[CKPT_SLOTS] = { frame_alloc_zeroed(), frame_alloc_zeroed() };
+    int err = -ENOMEM;
+
+    if (slots[0] && slots[1]) {
+        ckpt_header_encode(h, frame_data(slots[0]));
+        err = inode_write_frames(s->output.inode, 0, slots, CKPT_SLOTS);
+    }
+    for (u32 i = 0; i < CKPT_SLOTS; i++)
+        if (slots[i])
+            frame_put(slots[i]);
+    return err;
+}
+
 static int finish_anew(struct store *s, const struct ckpt_header *h)
 {
-    int err = write_header(s, h);
+    int err = write_first_header(s, h);
 
     if (!err)
         err = inode_truncate(s->output.inode, h->blocks * CKPT_BLOCK_SIZE);
