@@ -13,6 +13,7 @@ void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected
     o->inode = inode;
     o->blocks = blocks;
     o->spare = spare;
+    o->grows = !spare;
     o->hope = (u32)MIN(expected, (u64)BATCH_FRAMES);
     o->cancelled = cancelled;
 }
@@ -29,7 +30,7 @@ void output_release(struct output *o)
     batch_release(o);
 }
 
-int output_flush(struct output *o)
+static int flush(struct output *o)
 {
     int err = 0;
 
@@ -43,12 +44,20 @@ int output_flush(struct output *o)
     return err;
 }
 
+// What is left of the run of spare blocks is spare again.
+static void leave_run(struct output *o)
+{
+    if (o->left && !o->grows)
+        spare_give_back(o->spare, o->next, o->left);
+    o->left = 0;
+}
+
 // Spare blocks: as many together as can be found. What was too much to hope for once isn't tried again.
 static u32 claim_spare(struct output *o, u32 least)
 {
     u32 n = 0;
 
-    while (o->spare && n == 0) {
+    while (!o->grows && n == 0) {
         n = spare_take(o->spare, MAX(least, o->hope), BATCH_FRAMES, &o->next);
         if (n == 0 && o->hope <= least)
             break;
@@ -61,14 +70,14 @@ static u32 claim_spare(struct output *o, u32 least)
 // Spare blocks first, at least `least` together, then the file's end.
 static int claim(struct output *o, u32 least)
 {
+    leave_run(o);
     u32 n = claim_spare(o, least);
-
     if (n == 0) {
         n = MAX(least, BATCH_FRAMES);
         if (o->blocks + n > UINT32_MAX)
             return -EFBIG;
         o->next = (u32)o->blocks;
-        o->spare = NULL;  // from here on the file grows
+        o->grows = true;
     }
     o->left = n;
     return 0;
@@ -93,7 +102,7 @@ int output_frame(struct output *o, struct frame *frame, u32 *block)
     }
     *block = take_block(o);
     if (o->count && (o->count == BATCH_FRAMES || *block != o->first + o->count)) {
-        err = output_flush(o);
+        err = flush(o);
         if (err) {
             frame_put(frame);
             return err;
@@ -124,4 +133,10 @@ int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
     for (u32 i = 0; !err && i < count; i++)
         err = output_frame(o, frame_get(frames[i]), &block);
     return err;
+}
+
+int output_finish(struct output *o)
+{
+    leave_run(o);
+    return flush(o);
 }

@@ -9,6 +9,7 @@
 struct output {
     struct inode *inode;                // borrowed
     struct spare *spare;                // where to put blocks first; NULL: there are no spare ones
+    bool grows;                         // from now on blocks are put at the file's end
     u64 blocks;                         // the file's length so far
     u32 next, left;                     // the run of blocks being filled
     u32 hope;                           // spare blocks that may be found together
@@ -35,5 +36,5 @@ MUST_CHECK int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u
 /* Put `count` frames, whose references stay the caller's, into blocks that lie together. */
 MUST_CHECK int output_run(struct output *o, struct frame **frames, u32 count, u32 *first);
 
-/* Hand everything that waits to the disk. */
-MUST_CHECK int output_flush(struct output *o);
+/* Hand everything that waits to the disk; nothing can be put out afterwards. */
+MUST_CHECK int output_finish(struct output *o);

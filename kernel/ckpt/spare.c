@@ -163,6 +163,13 @@ u32 spare_take(struct spare *s, u32 least, u32 most, u32 *first)
     return n || s->free < least ? n : take_from(s, 0, least, most, first);
 }
 
+void spare_give_back(struct spare *s, u32 first, u32 count)
+{
+    for (u32 i = 0; i < count; i++)
+        *byte_of(s, first + i) &= (u8) ~(1u << (first + i) % 8);
+    s->free += count;
+}
+
 u32 spare_count(const struct spare *s)
 {
     return s->free;
@@ -210,9 +217,23 @@ struct spare *spare_recall(const struct spare_key *key)
     return found;
 }
 
-void spare_keep(struct spare *s, const struct spare_key *key)
+// What lies past the file's end isn't spare: the file grows there.
+static void forget_end(struct spare *s, u32 blocks)
+{
+    while (s->blocks > blocks) {
+        s->blocks--;
+        if (!is_used(s, s->blocks)) {
+            s->free--;
+            s->found--;
+        }
+    }
+    s->cursor = MIN(s->cursor, s->blocks);
+}
+
+void spare_keep(struct spare *s, const struct spare_key *key, u64 blocks)
 {
     s->key = *key;
+    forget_end(s, (u32)MIN(blocks, s->blocks));
     spin_lock(&lock);
     struct spare *oldest = remembered[REMEMBERED - 1];
     for (u32 i = REMEMBERED - 1; i > 0; i--)

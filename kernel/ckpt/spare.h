@@ -21,6 +21,8 @@ MUST_CHECK int spare_find(struct image *image, struct spare **out);
 /* Take a run of at most `most` and at least `least` blocks: how many; 0: there is none. */
 u32 spare_take(struct spare *s, u32 least, u32 most, u32 *first);
 
+void spare_give_back(struct spare *s, u32 first, u32 count);
+
 u32 spare_count(const struct spare *s);
 
 /* Does it lack what is wanted, and has so much been written since it was made that it's worth to look again? blocks: of
@@ -31,6 +33,6 @@ bool spare_is_stale(const struct spare *s, u64 blocks, u64 wanted);
 bool spare_tells_of(const struct spare *s, u64 blocks);
 u32 spare_end(const struct spare *s);
 
-/* Keep the map for the next epoch; a few are kept. Takes *s. */
-void spare_keep(struct spare *s, const struct spare_key *key);
+/* Keep the map for the next epoch of a file that now has so many blocks; a few are kept. Takes *s. */
+void spare_keep(struct spare *s, const struct spare_key *key, u64 blocks);
 void spare_destroy(struct spare *s);  // NULL is fine

@@ -310,7 +310,7 @@ static int finish_there(struct store *s, const struct ckpt_header *h)
     s->begun = false;
     cut(s, h->blocks);
     if (s->spare)
-        spare_keep(s->spare, &key);
+        spare_keep(s->spare, &key, h->blocks);
     s->spare = NULL;
     return 0;
 }
@@ -341,12 +341,12 @@ static int finish_anew(struct store *s, const struct ckpt_header *h)
 
 int store_finish(struct store *s, struct ckpt_header *h)
 {
-    int err = output_flush(&s->output);
+    int err = output_finish(&s->output);
 
     if (err)
         return err;
     h->blocks = s->output.blocks;
     if (s->spare && spare_tells_of(s->spare, h->blocks))
-        h->blocks = spare_end(s->spare);
+        h->blocks = MIN(h->blocks, (u64)spare_end(s->spare));
     return s->continues ? finish_there(s, h) : finish_anew(s, h);
 }

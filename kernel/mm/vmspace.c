@@ -119,6 +119,7 @@ static int next_page(struct vmspace *space, const struct hole *known, uaddr_t *v
         int err = *va < r->end ? region_next_page(space, r, known, va, present, ask) : -ENOENT;
         if (err != -ENOENT)
             return err;
+        *va = MAX(*va, r->end);
     }
     return -ENOENT;
 }
