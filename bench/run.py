@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure the system and print its tables; the figures also go to build/bench/results.json. run.py FILE: those of storage also to FILE, as a page.
+"""Measure the system and print its tables; the figures also go to build/bench/results.json. run.py FOLDER: those of storage and checkpoints also to pages there.
 
 Absolute times on a shared machine wander by a factor of two: the ratios within one run are what counts.
 """
@@ -12,6 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests"))
+import checkpoints  # noqa: E402
 import machine as machines  # noqa: E402
 import storage  # noqa: E402
 
@@ -53,11 +54,13 @@ def main():
         print(f"{name:18} {r['median']:10.2f} {r['min']:10.2f} {r['max']:10.2f} {r['unit']:6} {ratio}")
     # The names that later comparisons use.
     results["boot_ms"], results["forkexec_us"], results["pipe_MBps"] = results.pop("boot"), results.pop("fork_exec_wait"), results.pop("pipe")
-    results["storage"] = storage.measure()
-    print("\n" + storage.table(results["storage"]))
-    if len(sys.argv) > 1:
-        with open(sys.argv[1], "w", encoding="utf-8") as f:
-            f.write(storage.document(results["storage"]))
+    for module in (storage, checkpoints):
+        figures = results[module.__name__] = module.measure()
+        print("\n" + module.table(figures))
+        if len(sys.argv) > 1:
+            with open(os.path.join(sys.argv[1], module.__name__ + ".md"), "w", encoding="utf-8") as f:
+                f.write(module.document(figures))
+    results.update(checkpoints.headline(results["checkpoints"]))
     path = os.path.join(machines.BUILD, "bench", "results.json")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as f:

@@ -51,10 +51,10 @@ def without_holes(path):
     return path
 
 
-def boot_with_raw(disk, raw):
+def boot_with_raw(disk, raw, memory=768):
     """The raw disk is the second one of the same kind, on the same host file system."""
     drive = f"file={raw},if=none,id=raw,format=raw,cache=writeback"
-    return machines.Machine(disk, memory=768, extra=("-drive", drive, "-device", "virtio-blk-pci,drive=raw,addr=0x10"))
+    return machines.Machine(disk, memory=memory, extra=("-drive", drive, "-device", "virtio-blk-pci,drive=raw,addr=0x10"))
 
 
 def measure_throughput(disk, raw, add):
@@ -192,5 +192,5 @@ def about_the_machine():
 
 def document(results):
     """The text of docs/bench/storage.md."""
-    return "\n".join(["# Storage, measured", "", "Made by `bench/run.py docs/bench/storage.md`; `make bench` prints the same.", "", about_the_machine(), "",
+    return "\n".join(["# Storage, measured", "", "Made by `bench/run.py docs/bench`; `make bench` prints the same.", "", about_the_machine(), "",
                       table(results)])

@@ -4,6 +4,7 @@
 // the file, and each is checked before anyone sees it. A page that fails is an error of whoever touches it, and of
 // nobody else.
 #include "lazy.h"
+#include "ahead.h"
 #include <base/crc32c.h>
 #include <base/string.h>
 #include <kern/printk.h>
@@ -20,6 +21,7 @@ struct source {
 struct lazy {
     struct backing backing;
     struct source *source;  // a reference
+    struct ahead *ahead;    // NULL: it was never read through
     struct mutex lock;
     struct ckpt_lookup lookup FIELD_GUARDED_BY(lock);
 };
@@ -27,8 +29,10 @@ struct lazy {
 // Pages that lie beside each other, in memory and in the image.
 struct run {
     u32 count;
-    struct ckpt_page pages[SUPPLY_MAX];
+    struct ckpt_page pages[AHEAD_PAGES];
 };
+
+_Static_assert(AHEAD_PAGES >= SUPPLY_MAX, "a run holds what may be asked for");
 
 int source_create(struct image *image, struct image_pin *pin, struct source **out)
 {
@@ -113,16 +117,47 @@ static int fetch_run(struct lazy *lazy, const struct run *run, struct frame **ou
     return image_refuse(&lazy->source->image, CKPT_BAD_CHECKSUM, (u64)run->pages[0].block * CKPT_BLOCK_SIZE);
 }
 
-static int pages(struct backing *b, u64 offset, u64 limit, struct frame **out, u32 want, u32 *given)
+// What is wrong there is told when the process comes to it.
+static u32 fetch_ahead(struct backing *b, u64 first, u32 want, struct frame **out)
 {
     struct lazy *lazy = container_of(b, struct lazy, backing);
-    u32 most = (u32)MIN((u64)want, DIV_ROUND_UP(limit, PAGE_SIZE));
+    struct run *run = kmalloc(sizeof(*run));
+    u32 given = 0;
+
+    if (!run)
+        return 0;
+    mutex_lock(&lazy->lock);
+    enum ckpt_error error = look_up(lazy, first, want, run);
+    mutex_unlock(&lazy->lock);
+    if (!error && run->count && read_run(lazy->source, run, out) == 0)
+        given = check_run(run, out);
+    kfree(run);
+    return given;
+}
+
+// Whoever asks for as much as can be asked for goes through the memory from below.
+static void look_ahead(struct lazy *lazy, u64 index, u32 want)
+{
+    int err = 0;
+
+    if (want < SUPPLY_MAX)
+        return;
+    mutex_lock(&lazy->lock);
+    if (!lazy->ahead)
+        err = ahead_create(&lazy->backing, fetch_ahead, &lazy->ahead);
+    mutex_unlock(&lazy->lock);
+    if (!err)
+        ahead_ask(lazy->ahead, index);
+}
+
+static int fetch(struct lazy *lazy, u64 first, u32 most, struct frame **out, u32 *given)
+{
     struct run *run = kmalloc(sizeof(*run));
 
     if (!run)
         return -ENOMEM;
     mutex_lock(&lazy->lock);
-    enum ckpt_error error = look_up(lazy, offset / PAGE_SIZE, most, run);
+    enum ckpt_error error = look_up(lazy, first, most, run);
     u64 failed_at = lazy->lookup.failed_at;
     mutex_unlock(&lazy->lock);
 
@@ -136,6 +171,21 @@ static int pages(struct backing *b, u64 offset, u64 limit, struct frame **out, u
         *given = 1;
     }
     kfree(run);
+    return err;
+}
+
+static int pages(struct backing *b, u64 offset, u64 limit, struct frame **out, u32 want, u32 *given)
+{
+    struct lazy *lazy = container_of(b, struct lazy, backing);
+    u32 most = (u32)MIN((u64)want, DIV_ROUND_UP(limit, PAGE_SIZE));
+    u64 first = offset / PAGE_SIZE;
+
+    *given = lazy->ahead ? ahead_take(lazy->ahead, first, most, out) : 0;
+    if (*given)
+        return 0;
+    int err = fetch(lazy, first, most, out, given);
+    if (!err)
+        look_ahead(lazy, first + *given, want);
     return err;
 }
 
@@ -158,6 +208,7 @@ static void destroy(struct backing *b)
 {
     struct lazy *lazy = container_of(b, struct lazy, backing);
 
+    ahead_destroy(lazy->ahead);
     source_put(lazy->source);
     kfree(lazy);
 }

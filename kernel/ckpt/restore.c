@@ -3,6 +3,7 @@
 // All is built beside the calling process: address spaces whose pages come from the image when they are touched, open
 // files, pipes, processes that nobody sees. Then all of it becomes real in one step that can't fail. Until then nothing
 // has happened to the caller.
+#include "ahead.h"
 #include "lazy.h"
 #include "reopen.h"
 #include <base/string.h>
@@ -268,4 +269,5 @@ void ckpt_init(void)
     static struct exec_format format = { .name = "checkpoint", .load = load_image };
 
     exec_register(&format);
+    ahead_init();
 }

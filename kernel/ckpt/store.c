@@ -113,15 +113,15 @@ int store_open(struct inode *cwd, const char *path, struct store **out)
     return 0;
 }
 
-// The file may end where its last block in use does. A few more are left for the next epoch: to take them away and give
-// them again would cost it a transaction.
-static void cut(struct store *s, u64 blocks)
+// The file may end where its last block in use does. After a success a few more are left for the next epoch: to take
+// them away and give them again would cost it a transaction. After a failure, maybe for lack of space, none are.
+static void cut(struct store *s, u64 blocks, bool failed)
 {
-    u64 most = (blocks + MAX(blocks / 4, WORTH_PREALLOCATING)) * CKPT_BLOCK_SIZE;
+    u64 most = blocks + (failed ? 0 : MAX(blocks / 4, WORTH_PREALLOCATING));
     struct inode_identity id;
 
     inode_identify(s->output.inode, &id);
-    if (id.size > most && inode_truncate(s->output.inode, blocks * CKPT_BLOCK_SIZE))
+    if ((failed || id.size > most * CKPT_BLOCK_SIZE) && inode_truncate(s->output.inode, blocks * CKPT_BLOCK_SIZE))
         printk("%s: could not be cut to its size: blocks at its end are spare\n", s->path);
 }
 
@@ -130,7 +130,7 @@ void store_close(struct store *s)
     if (s->begun) {
         output_release(&s->output);
         if (s->continues)
-            cut(s, s->head.blocks);
+            cut(s, s->head.blocks, true);
     }
     spare_destroy(s->spare);
     if (s->unnamed)
@@ -308,7 +308,7 @@ static int finish_there(struct store *s, const struct ckpt_header *h)
     if (err)
         return err;
     s->begun = false;
-    cut(s, h->blocks);
+    cut(s, h->blocks, false);
     if (s->spare)
         spare_keep(s->spare, &key, h->blocks);
     s->spare = NULL;

@@ -7,6 +7,7 @@
 //     saver PID FILE       saves by the plain call
 //     spoil FILE           tries to change a file in every way; says what it could do
 //     flip FILE OFFSET     changes a byte
+//     litter           empty files until there is room for no more
 //     become FILE          restart(), and looks whether it is as it was when that fails
 #include <amber.h>
 #include <err.h>
@@ -171,6 +172,22 @@ static void flip(char **argv)
         err(1, "%s", argv[0]);
 }
 
+static void litter(char **argv)
+{
+    char name[16];
+    int n = 0, fd;
+
+    (void)argv;
+    mkdir("/litter");
+    do {
+        snprintf(name, sizeof(name), "/litter/%d", n++);
+        fd = open(name, O_RDWR | O_CREATE);
+        if (fd >= 0)
+            close(fd);
+    } while (fd >= 0);
+    printf("%d files\n", n - 1);
+}
+
 static void become(char **argv)
 {
     size_t words;
@@ -195,6 +212,7 @@ static const struct {
 } troubles[] = {
     { "churn", churn, 1 }, { "storm", storm, 1 }, { "pair", pair, 1 }, { "crowd", crowd, 1 },
     { "saver", saver, 2 }, { "spoil", spoil, 1 }, { "flip", flip, 2 }, { "become", become, 1 },
+    { "litter", litter, 0 },
 };
 
 int main(int argc, char **argv)
@@ -204,6 +222,6 @@ int main(int argc, char **argv)
             troubles[i].run(argv + 2);
             return 0;
         }
-    fprintf(stderr, "usage: trouble churn|storm|pair|crowd|saver|spoil|flip|become ARGUMENT...\n");
+    fprintf(stderr, "usage: trouble churn|storm|pair|crowd|saver|spoil|flip|become|litter ARGUMENT...\n");
     return 2;
 }
