@@ -40,7 +40,7 @@ void epoch_destroy(struct epoch *x)
     kfree(x->base.contents);
     kfree(x->trees);
     kfree(x->contents);
-    kfree(x->shared);
+    kfree(x->kin);
     kfree(x);
 }
 
@@ -81,11 +81,6 @@ int epoch_no_page(struct epoch *x, u64 index)
     return x->builder.base.root ? builder_error(x, ckpt_builder_set(&x->builder, index, 0, 0)) : 0;
 }
 
-static struct shared_page *shared_place(struct epoch *x, struct frame *frame)
-{
-    return &x->shared[(frame_addr(frame) >> PAGE_SHIFT) % SHARED_SIZE];
-}
-
 int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc)
 {
     u32 block;
@@ -95,21 +90,58 @@ int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc)
         return err;
     x->e.pages_written++;
     x->e.blocks_written++;
-    // The snapshot and the process have one each: more means that others may, too.
-    if (x->shared && frame->refs > 2)
-        *shared_place(x, frame) = (struct shared_page){ frame, block, crc };
     return builder_error(x, ckpt_builder_set(&x->builder, index, block, crc));
+}
+
+static int read_written(void *ctx, u64 offset, void *buf, size_t n)
+{
+    struct piece piece = { .data = buf, .size = (u32)n };
+    size_t done = 0;
+    int err = inode_read(ctx, offset, &piece, 1, &done);
+
+    return err || done == n ? err : -EIO;
+}
+
+// From now on pages are looked for with the parent of member i.
+static int meet_kin(struct epoch *x, u32 i)
+{
+    int parent = x->snap->members[i]->parent;
+    struct output *o = &x->store->output;
+
+    if (!x->kin)
+        return 0;
+    x->kin->space = parent >= 0 && x->trees[parent].root ? x->snap->members[parent]->space : NULL;
+    if (!x->kin->space)
+        return 0;
+    x->kin->source = (struct ckpt_source){ .read = read_written, .ctx = o->inode };
+    struct ckpt_bounds all = { .source = &x->kin->source, .blocks = o->blocks };
+    ckpt_lookup_init(&x->kin->lookup, &all, &x->trees[parent]);
+    return output_flush(o);
+}
+
+// Is the page in the parent's tree? Two references are the snapshot's and the process's own: then nobody else has it.
+static int find_with_kin(struct epoch *x, uaddr_t va, struct frame *frame, struct ckpt_page *page)
+{
+    struct kin *kin = x->kin;
+
+    page->block = 0;
+    if (!kin || !kin->space || frame->refs <= 2 || vmspace_present(kin->space, va) != frame)
+        return 0;
+    enum ckpt_error error = ckpt_lookup(&kin->lookup, va / PAGE_SIZE, false, page);
+    return error ? image_refuse(&x->store->image, error, kin->lookup.failed_at) : 0;
 }
 
 static int write_page(struct epoch *x, uaddr_t va, struct frame *frame)
 {
     u64 index = va / PAGE_SIZE;
+    struct ckpt_page shared;
+    int err = find_with_kin(x, va, frame, &shared);
 
     ++*x->looked_at;
-    if (x->shared && shared_place(x, frame)->frame == frame) {
-        struct shared_page *p = shared_place(x, frame);
-        return builder_error(x, ckpt_builder_set(&x->builder, index, p->block, p->crc));
-    }
+    if (err)
+        return err;
+    if (shared.block)
+        return builder_error(x, ckpt_builder_set(&x->builder, index, shared.block, shared.crc));
     if (memory_is_zero(frame_data(frame), PAGE_SIZE))
         return epoch_no_page(x, index);
     return epoch_page(x, index, frame, crc32c(0, frame_data(frame), PAGE_SIZE));
@@ -175,8 +207,11 @@ static int write_space(struct epoch *x, u32 i)
     struct member *m = x->snap->members[i];
     const struct ckpt_tree *base = base_tree(x, m);
 
+    int err = meet_kin(x, i);
+    if (err)
+        return err;
     epoch_tree_begin(x, base);
-    int err = base ? write_changed(x, m->space, m->changed) : write_all(x, m->space);
+    err = base ? write_changed(x, m->space, m->changed) : write_all(x, m->space);
     return err ? err : epoch_tree_end(x, &x->trees[i]);
 }
 
@@ -342,7 +377,7 @@ static int make_room(struct epoch *x)
     x->trees = kzalloc(members * sizeof(*x->trees));
     x->contents = kzalloc(MAX(files, 1u) * sizeof(*x->contents));
     if (x->space_count > 1)
-        x->shared = kzalloc(SHARED_SIZE * sizeof(*x->shared));
+        x->kin = kzalloc(sizeof(*x->kin));
     return x->trees && x->contents ? 0 : -ENOMEM;
 }
 

@@ -25,11 +25,11 @@ struct content {
     struct ckpt_tree tree;
 };
 
-// A page that several spaces share is written once. The table forgets when two fall on one place.
-#define SHARED_SIZE 4096
-struct shared_page {
-    struct frame *frame;
-    u32 block, crc;
+// What a process still shares with its parent is written once: the pages are in the parent's tree.
+struct kin {
+    struct vmspace *space;  // the parent's; NULL: its tree isn't there
+    struct ckpt_source source;
+    struct ckpt_lookup lookup;  // of its tree
 };
 
 // The record area, in memory until it is whole.
@@ -51,7 +51,7 @@ struct epoch {
     u32 space_count;
     struct content *contents;
     u32 content_count;
-    struct shared_page *shared;  // NULL: there is one space, or no memory
+    struct kin *kin;  // NULL: there is one space, or no memory
     struct area area;
     _Atomic u32 *looked_at;   // pages, for who watches
     _Atomic bool *cancelled;  // stop with -EINTR

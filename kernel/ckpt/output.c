@@ -30,7 +30,7 @@ void output_release(struct output *o)
     batch_release(o);
 }
 
-static int flush(struct output *o)
+int output_flush(struct output *o)
 {
     int err = 0;
 
@@ -102,7 +102,7 @@ int output_frame(struct output *o, struct frame *frame, u32 *block)
     }
     *block = take_block(o);
     if (o->count && (o->count == BATCH_FRAMES || *block != o->first + o->count)) {
-        err = flush(o);
+        err = output_flush(o);
         if (err) {
             frame_put(frame);
             return err;
@@ -138,5 +138,5 @@ int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
 int output_finish(struct output *o)
 {
     leave_run(o);
-    return flush(o);
+    return output_flush(o);
 }

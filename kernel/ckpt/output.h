@@ -36,5 +36,8 @@ MUST_CHECK int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u
 /* Put `count` frames, whose references stay the caller's, into blocks that lie together. */
 MUST_CHECK int output_run(struct output *o, struct frame **frames, u32 count, u32 *first);
 
-/* Hand everything that waits to the disk; nothing can be put out afterwards. */
+/* Hand everything that waits to the disk. */
+MUST_CHECK int output_flush(struct output *o);
+
+/* The same; nothing can be put out afterwards. */
 MUST_CHECK int output_finish(struct output *o);

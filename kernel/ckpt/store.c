@@ -102,6 +102,7 @@ int store_open(struct inode *cwd, const char *path, struct store **out)
         return -ENOMEM;
     s->cwd = inode_get(cwd);
     s->path = kstrdup(path);
+    ckpt_text(s->image.name, sizeof(s->image.name), path, strlen(path));
     int err = s->path ? find_there(s) : -ENOMEM;
     if (!err && s->use)
         err = look_at_image(s);

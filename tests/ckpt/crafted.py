@@ -3,7 +3,7 @@ import struct
 
 BLOCK = 4096
 HEADER_CRC = 4092
-RECORDS_BLOCK, RECORDS_SIZE, ROOT_DIGEST = 200, 208, 216
+BLOCKS, RECORDS_BLOCK, RECORDS_SIZE, ROOT_DIGEST = 192, 200, 208, 216
 EPOCH, PIPE, CONTENT, FILE, SPACE, TREE, PROCESS, REGISTERS, FPU, RESTART, CWD, DESCRIPTORS = range(1, 13)
 
 
@@ -81,3 +81,44 @@ def header_patched(data, form, offset, value):
     image.put(form, offset, value)
     image.put("I", HEADER_CRC, crc32c(image.data[:HEADER_CRC]))
     return bytes(image.data)
+
+
+class Records:
+    """The records of an image of one epoch, to be changed at will: a list of [type, object, payload]."""
+
+    def __init__(self, data):
+        image = Image(data)
+        self.data = bytes(data)
+        self.list = [[kind, image.u64(at + 16), bytearray(image.data[at + 24:at + 24 + length])]
+                     for kind, at, length in image.records()]
+
+    def of(self, kind):
+        return [r for r in self.list if r[0] == kind]
+
+    def set(self, kind, number, form, offset, value):
+        """A field of the number-th record (from 1) of that kind."""
+        struct.pack_into("<" + form, self.of(kind)[number - 1][2], offset, value)
+        return self
+
+    def add(self, kind, payload, after):
+        """One more of its kind, behind the last record of the kinds `after`; its object is the next number."""
+        place = max(i for i, r in enumerate(self.list) if r[0] in after) + 1
+        self.list.insert(place, [kind, len(self.of(kind)) + 1, bytearray(payload)])
+        return self
+
+    def built(self):
+        """The image with these records, their counts and every checksum right."""
+        for offset, kind in ((88, CONTENT), (92, PIPE), (96, FILE), (100, SPACE), (104, PROCESS)):
+            self.set(EPOCH, 1, "I", offset, len(self.of(kind)))
+        area = bytearray()
+        for kind, number, payload in self.list:
+            head, tail = struct.pack("<IHHI", kind, 1, 0, len(payload)), struct.pack("<Q", number)
+            area += head + struct.pack("<I", crc32c(head + tail + payload)) + tail + payload + bytes(-len(payload) % 8)
+        image = Image(self.data + bytes(-len(self.data) % BLOCK))
+        start = len(image.data) // BLOCK
+        image.data += area + bytes(-len(area) % BLOCK)
+        image.put("Q", BLOCKS, len(image.data) // BLOCK)
+        image.put("Q", RECORDS_BLOCK, start)
+        image.put("Q", RECORDS_SIZE, len(area))
+        image.seal_header()
+        return bytes(image.data)

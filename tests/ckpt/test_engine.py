@@ -3,7 +3,7 @@ import re
 
 import machine as machines
 
-PROGRAMS = ("counter", "pages", "appender", "blocked", "registers")
+PROGRAMS = ("counter", "pages", "appender", "blocked", "registers", "brood")
 MEMORY = 512
 DISK_SIZE = "512M"
 
@@ -147,6 +147,18 @@ def test_pids_inside_and_outside(machine):
     for _ in range(2):
         machine.expect("wait: a child, status 5", timeout=30)
     machine.check("true")
+
+
+def test_memory_that_a_family_shares_is_written_once(machine):
+    pid = machine.start_in_background("brood 32 6 8", "born", timeout=60)
+    epoch, written, pages, kib = save(machine, f"-t {pid} brood.img", timeout=120)
+    assert 32 * 256 <= written <= 32 * 256 + 7 * 20 and pages >= 7 * 32 * 256, (written, pages)
+    epoch, written, pages, kib = save(machine, f"-t -k {pid} brood.img", timeout=120)
+    assert written <= 7 * 20, (written, pages)
+    result = machine.run("restore brood.img", timeout=120)
+    assert "brood: 0 wrong" in result.output and result.status == 0, result
+    machine.check("ckptinfo -v brood.img", timeout=120)
+    machine.check("rm brood.img")
 
 
 def test_a_pipe_that_leads_outside_is_refused_or_handed_over(machine):

@@ -1,5 +1,4 @@
 """What goes wrong around a checkpoint or a restore is told, harms nobody, and leaves nothing behind."""
-import os
 import re
 
 import pytest
@@ -168,7 +167,7 @@ def test_the_target_is_killed_while_it_is_written(machine):
 @pytest.mark.parametrize("program", ("checkpoint", "trouble saver"))
 @pytest.mark.parametrize("delay", (0, 0.1, 0.3))
 def test_the_checkpointer_is_killed(machine, program, delay):
-    pid = start(machine, "pages 48 12")
+    pid = start(machine, "pages 48 6")
     machine.expect("filled", timeout=60)
     machine.check(f"checkpoint {pid} half.img", timeout=60)
     machine.check("rm half.img")
@@ -215,7 +214,7 @@ def test_one_who_waits_for_the_file_is_killed(machine):
 @pytest.mark.parametrize("cpus", (1, 4))
 def test_a_storm_of_forks(tmp_path, cpus):
     m = boot(tmp_path, cpus=cpus)
-    pid = m.start_in_background("trouble storm 800", "storm")
+    pid = m.start_in_background("trouble storm 500", "storm")
     saved = 0
     for _ in range(4):
         result = m.run(f"checkpoint -t {pid} storm.img", timeout=30)

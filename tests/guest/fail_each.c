@@ -26,7 +26,7 @@
 #define PAGES     24
 #define PAGE      4096
 #define MEMBERS   3
-#define REPEATS   3  // of a round that left kernel objects behind, to see whether it does so each time
+#define REPEATS   12  // of a round that left kernel objects behind: a leak does so each time, a cache does not
 
 #define CHECK(condition, ...)                                                                                          \
     do {                                                                                                               \
