@@ -25,8 +25,10 @@ include mk/run.mk
 include mk/lint.mk
 include mk/unit.mk
 include mk/hosttests.mk
+include mk/fuzz.mk
 include mk/test.mk
 include mk/crash.mk
+include mk/bench.mk
 include mk/model.mk
 
 help: ## list the targets

@@ -7,9 +7,11 @@ HOST_DEFINES := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 
 HOST_LIB_SOURCES := $(foreach l,$(LIBS),$(wildcard lib/$l/*.c))
 TOOL_LIB_SOURCES := $(wildcard tools/lib/*.c)
+# The tools take CRC-32C from a library that is quicker than ours.
+HOST_FAST_SOURCES := $(filter-out lib/base/crc32c.c,$(HOST_LIB_SOURCES)) tools/crc32c/crc32c.c
 HOST_LIB := $(H)/lib.a
 TOOL_LIB := $(H)/tools.a
-$(HOST_LIB): $(HOST_LIB_SOURCES:%=$(H)/%.o)
+$(HOST_LIB): $(HOST_FAST_SOURCES:%=$(H)/%.o)
 $(TOOL_LIB): $(TOOL_LIB_SOURCES:%=$(H)/%.o)
 $(HOST_LIB) $(TOOL_LIB):
 	rm -f $@
@@ -21,15 +23,44 @@ $(H)/%.o: %
 
 HOST_TOOLS := $(patsubst tools/%.c,$(H)/%,$(wildcard tools/*.c))
 
+# Libraries that a tool needs beside CRC-32C's.
+TOOL_LIBS.ckpt := -ljansson -lelf -larchive
+TOOL_LIBS.amberfs := -lfuse3
+
+# amberfs changes disks with the kernel's own file system, built for the host: over the kernel that the host tests simulate, and
+# over a disk that is a file. The clock is the host's.
+VOLUME_SOURCES := $(wildcard kernel/fs/*.c) tests/host/fs_host.c tools/amberfs/volume.c tools/amberfs/disk.c
+VOLUME_CFLAGS := -fno-omit-frame-pointer -Itests/host/fs_arch -iquote tests/host -iquote kernel/fs \
+	$(foreach m,arch kern sched mm dev fs,-Ikernel/$m/include) -Ikernel/fs -Itests/host
+VOLUME_RENAMED := -Dinode_load=volume_inode_load -Dinode_store=volume_inode_store
+VOLUME_FLAGS.tests/host/fs_host.c := -Dtime_wall_ns=simulated_wall_ns
+TOOL_MORE.amberfs := $(VOLUME_SOURCES:%=$(H)/volume/%.o)
+$(TOOL_MORE.amberfs): $(H)/volume/%.o: %
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(HOST_DEFINES) $(HOST_INCLUDE) $(VOLUME_CFLAGS) $(VOLUME_RENAMED) $(VOLUME_FLAGS.$<) -c -o $@ $<
+-include $(TOOL_MORE.amberfs:.o=.d)
+$(H)/tools/amberfs/operations.c.o $(H)/tools/amberfs/mount.c.o: HOST_INCLUDE += -I/usr/include/fuse3
+
 # $(call host_tool,name,sources)
 define host_tool
-$(H)/$1: $(2:%=$(H)/%.o) $(TOOL_LIB) $(HOST_LIB)
-	$(CC) -fuse-ld=lld -o $$@ $$^
+$(H)/$1: $(2:%=$(H)/%.o) $(TOOL_MORE.$1) $(TOOL_LIB) $(HOST_LIB)
+	$(CC) -fuse-ld=lld -o $$@ $$^ $(TOOL_LIBS.$1) -lisal
 -include $(2:%=$(H)/%.d)
 endef
 
-$(foreach t,$(HOST_TOOLS:$(H)/%=%),$(eval $(call host_tool,$t,tools/$t.c $(wildcard tools/$t/*.c))))
--include $(HOST_LIB_SOURCES:%=$(H)/%.d) $(TOOL_LIB_SOURCES:%=$(H)/%.d)
+$(foreach t,$(HOST_TOOLS:$(H)/%=%),$(eval $(call host_tool,$t,tools/$t.c $(filter-out $(VOLUME_SOURCES),$(wildcard tools/$t/*.c)))))
+-include $(HOST_FAST_SOURCES:%=$(H)/%.d) $(TOOL_LIB_SOURCES:%=$(H)/%.d)
 
 tools: $(HOST_TOOLS) ## build the host's tools: mkfs, fsck, amberfs, ckpt
 .PHONY: tools
+
+# Man pages: docs/man/{host,guest}/NAME.SECTION.scd. Read one with: man -l build/man/host/ckpt.1
+MAN_SOURCES := $(wildcard docs/man/*/*.scd)
+MAN_PAGES   := $(MAN_SOURCES:docs/man/%.scd=$(BUILD)/man/%)
+$(MAN_PAGES): $(BUILD)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	scdoc < $< > $@
+
+man: $(MAN_PAGES) ## build the man pages, of the host's programs and the guest's
+all: man
+.PHONY: man

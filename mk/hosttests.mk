@@ -1,5 +1,5 @@
-# kernel/fs as a host program, over a simulated kernel and disk (tests/host/fs_*.c). Each program is built twice: with the address and
-# undefined-behaviour sanitizers, and fast, for most of the crash states.
+# kernel/fs, and kernel/ckpt on top of it, as host programs, over a simulated kernel and disk (tests/host/fs_*.c, ckpt_*.c). Each program
+# is built twice: with the address and undefined-behaviour sanitizers, and fast, for most of the crash states.
 
 HOSTTEST_DIR  := $(BUILD)/hosttests
 HOSTTEST_FAST := $(BUILD)/hosttests-fast
@@ -11,8 +11,15 @@ HOSTTEST_CFLAGS  := $(BASE_CFLAGS) -fno-omit-frame-pointer $(HOST_DEFINES) $(HOS
 	$(foreach m,arch kern sched mm dev fs,-Ikernel/$m/include)
 HOSTTEST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
-# The tools' names that kernel/fs has, too.
+# The tools' names that kernel/fs and kernel/ckpt have, too.
 HOSTTEST_TOOLS := -Dinode_load=tool_inode_load -Dinode_store=tool_inode_store
+
+# Tests of kernel/ckpt's writing side over all that: ckpt_people.c stands in for mm and proc. The kernel's memcpy() takes NULL for no
+# bytes.
+CKPTTESTS        := $(patsubst tests/host/%.c,%,$(wildcard tests/host/ckpt_*_test.c))
+CKPTTEST_SOURCES := $(patsubst %,kernel/ckpt/%.c,collect contents epoch image output records save spare store use i386/machine) \
+	$(patsubst %,tests/host/ckpt_%.c,people book life)
+CKPTTEST_CFLAGS  := -iquote kernel/ckpt -Ikernel/ckpt/include -Ikernel/proc/include -Dimage_open=ckpt_image_open
 
 # $(call hosttest_build,folder,flags for compiling,flags for linking)
 define hosttest_build
@@ -22,7 +29,14 @@ $$(HOSTTEST_OBJECTS.$1) $(HOSTTESTS:%=$1/tests/host/%.c.o): $1/%.o: %
 	$(CC) $(HOSTTEST_CFLAGS) $2 $$(if $$(filter tools/%,$$<),$(HOSTTEST_TOOLS)) -c -o $$@ $$<
 $(HOSTTESTS:%=$1/%): $1/%: $1/tests/host/%.c.o $$(HOSTTEST_OBJECTS.$1)
 	$(CC) -fuse-ld=lld $3 -o $$@ $$^
+CKPTTEST_OBJECTS.$1 := $(CKPTTEST_SOURCES:%=$1/%.o)
+$$(CKPTTEST_OBJECTS.$1) $(CKPTTESTS:%=$1/tests/host/%.c.o): $1/%.o: %
+	@mkdir -p $$(@D)
+	$(CC) $(CKPTTEST_CFLAGS) $(HOSTTEST_CFLAGS) $2 -fno-sanitize=nonnull-attribute -c -o $$@ $$<
+$(CKPTTESTS:%=$1/%): $1/%: $1/tests/host/%.c.o $$(CKPTTEST_OBJECTS.$1) $$(HOSTTEST_OBJECTS.$1)
+	$(CC) -fuse-ld=lld $3 -o $$@ $$^
 -include $$(HOSTTEST_OBJECTS.$1:.o=.d) $(HOSTTESTS:%=$1/tests/host/%.c.d)
+-include $$(CKPTTEST_OBJECTS.$1:.o=.d) $(CKPTTESTS:%=$1/tests/host/%.c.d)
 endef
 $(eval $(call hosttest_build,$(HOSTTEST_DIR),-O1 $(HOSTTEST_SANITIZE),$(HOSTTEST_SANITIZE)))
 $(eval $(call hosttest_build,$(HOSTTEST_FAST),,))
@@ -32,9 +46,10 @@ $(eval $(call hosttest_build,$(HOSTTEST_FAST),,))
 HOST_STATES ?= 100000
 percent = $(shell expr $(HOST_STATES) \* $1 / 100)
 HOSTTEST_RUNS := sane:fs_crash_test:3:$(call percent,12) sane:fs_epochs_test:2:$(call percent,8) \
-	fast:fs_crash_test:1:$(call percent,30) fast:fs_crash_test:2:$(call percent,30) fast:fs_epochs_test:1:$(call percent,20) \
+	fast:fs_crash_test:1:$(call percent,26) fast:fs_crash_test:2:$(call percent,26) fast:fs_epochs_test:1:$(call percent,20) \
+	sane:ckpt_crash_test:2:$(call percent,2) fast:ckpt_crash_test:1:$(call percent,6) \
 	sane:fs_model_test:1:40000 sane:fs_race_test:1:150 sane:fs_hostile_test:1:4000
-HOSTTEST_RUNS += $(addprefix sane:,$(filter-out $(foreach r,$(HOSTTEST_RUNS),$(word 2,$(subst :, ,$r))),$(HOSTTESTS)))
+HOSTTEST_RUNS += $(addprefix sane:,$(filter-out $(foreach r,$(HOSTTEST_RUNS),$(word 2,$(subst :, ,$r))),$(HOSTTESTS) $(CKPTTESTS)))
 
 HOSTTEST_FOLDER.sane := $(HOSTTEST_DIR)
 HOSTTEST_FOLDER.fast := $(HOSTTEST_FAST)
@@ -51,7 +66,7 @@ endef
 HOSTTEST_NUMBERS := $(shell seq $(words $(HOSTTEST_RUNS)))
 $(foreach n,$(HOSTTEST_NUMBERS),$(eval $(call host_run,$n,$(subst :, ,$(word $n,$(HOSTTEST_RUNS))))))
 
-host-tests: ## build and run the tests of the file system on the host: model, races, faults, hostile disks, crashes (HOST_STATES=100000)
+host-tests: ## build and run the tests of the file system and of checkpoints' writing on the host: model, races, faults, hostile disks, crashes (HOST_STATES=100000)
 host-crash: ## a million crash states of the file system on the host
 	+@$(MAKE) --no-print-directory host-tests HOST_STATES=1000000
 .PHONY: host-tests host-crash

@@ -13,9 +13,11 @@ run: image ## boot it with the console in this terminal (leave with ^A x)
 run-vga: image ## boot it in a window with a keyboard
 	$(QEMU_COMMON) -serial stdio
 
-gdb: image ## boot it stopped, and attach gdb (PROG=user/bin/NAME adds that program's symbols); console: telnet localhost 4321
+gdb: image ## boot it stopped, and attach gdb with tools/gdb/amber.py (`help amber`); console: telnet localhost 4321
 	@$(QEMU_COMMON) -display none -serial telnet:localhost:4321,server,nowait -s -S & qemu=$$!; \
-	gdb -q $(KERNEL) -x tools/amber.gdb $(if $(PROG),-ex 'program $(U)/$(PROG)'); kill $$qemu 2>/dev/null || true
+	AMBER_PROGRAMS=$(U)/user/bin:$(U)/tests/guest gdb -q $(KERNEL) -ex 'set confirm off' -x tools/gdb/amber.py \
+	-ex 'target remote localhost:1234' $(if $(PROG),-ex 'amber program $(U)/$(PROG)') -ex 'echo Stopped before its first instruction. \
+	Console: telnet localhost 4321. Try: break upcall_boot, continue, amber ps\n'; kill $$qemu 2>/dev/null || true
 
 doctor: ## say what is installed, and what is missing
 	@tests/tools/doctor

@@ -15,6 +15,8 @@ import xml.etree.ElementTree as ElementTree
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 LOGS = os.path.join(BUILD, "test")
+# Each fuzzer; `make fuzz` goes on for an hour.
+FUZZ_SECONDS = 20
 
 
 def count_as_one(log, status, _phase):
@@ -34,6 +36,11 @@ def count_host(log, status, _phase):
     """Each program of tests/host says in one line what it did."""
     passed = len(re.findall(r"^fs_\w+: seed", log, re.M))
     return passed, int(status != 0), 0
+
+
+def count_fuzz(log, status, _phase):
+    """Each fuzzer says in one line what it did."""
+    return len(re.findall(r"^fuzz \w+: .*: nothing found$", log, re.M)), int(status != 0), 0
 
 
 def count_model(log, status, _phase):
@@ -71,9 +78,11 @@ PHASES = [
     make("unit", "unit", count=count_cmocka),
     make("host", "host-tests", count=count_host),
     make("model", "model", count=count_model),
+    make("fuzz", "fuzz", f"SECONDS={FUZZ_SECONDS}", count=count_fuzz),
     pytest("guest-1cpu", "tests/guest", cpus=1, checked=True),
     pytest("guest-2cpu", "tests/guest", cpus=2),
     pytest("guest-4cpu", "tests/guest", cpus=4, checked=True),
+    pytest("tools", "tests/tool"),
     pytest("ckpt", "tests/ckpt"),
     pytest("crash", "tests/crash"),
 ]

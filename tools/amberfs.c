@@ -1,174 +1,90 @@
-// amberfs: look into a disk image without changing it. The journal is replayed in memory, so that the disk of a machine
-// that was killed reads as its next boot would find it.
-#include <base/string.h>
+// amberfs: look into a disk image and change it, without a running machine. Its subcommands are tools/amberfs/NAME.c.
+//
+// What only reads (ls, cat, cp out, df) leaves the image as it is and replays the journal in memory, so that the disk
+// of a machine that was killed reads as its next boot would find it. What changes it mounts it, with the kernel's own
+// code.
+#include <amberfs/amberfs.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <inttypes.h>
-#include <lib/files.h>
 #include <lib/tool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 16 };
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    int min, max;  // arguments; max 0: any number
+    const char *args, *doc;
+} commands[] = {
+    { "ls", amberfs_ls, 1, 2, "IMAGE [PATH]", "list a directory: type, inode, links, size, name" },
+    { "cat", amberfs_cat, 2, 0, "IMAGE PATH...", "write files to standard output" },
+    { "cp", amberfs_cp, 3, 0, "IMAGE PATH... FILE", "copy files out of the image" },
+    { "cp", amberfs_cp, 3, 0, "[-r] IMAGE FILE... :PATH", "copy files into it; -r: directories, too" },
+    { "rm", amberfs_rm, 2, 0, "[-r] IMAGE PATH...", "remove files; -r: directories, too" },
+    { "mkdir", amberfs_mkdir, 2, 0, "IMAGE PATH...", "make directories" },
+    { "mv", amberfs_mv, 3, 3, "IMAGE PATH PATH", "rename inside the image" },
+    { "df", amberfs_df, 1, 1, "IMAGE", "how much room there is" },
+    { "mount", amberfs_mount, 2, 3, "[-f] IMAGE DIR", "mount it at DIR, through FUSE; -f: stay in the foreground" },
+    { "mkfs", NULL, 0, 0, "...", "make an image: the program mkfs" },
+    { "fsck", NULL, 0, 0, "...", "check one: the program fsck" },
+};
 
-static const char usage_text[] =
-    "usage: amberfs ls IMAGE [PATH]\n"
-    "       amberfs cat IMAGE PATH\n"
-    "       amberfs cp IMAGE PATH FILE\n"
-    "Look into an Amber disk image, which is not changed: list a directory (type, inode, links, size, name), write a\n"
-    "file's contents to standard output, or copy a file out of the image.\n"
-    "\n"
-    "  -h, --help   this text\n"
-    "\n"
-    "Exit status: 0 done, 1 not done, 16 wrong usage.\n";
-
-static void entry_print(struct image *img, u64 ino, const char *name)
+static void usage(FILE *out)
 {
-    static const char letters[] = "?d-c";
-    struct fs_inode i;
-    enum fs_error e = inode_load(img, ino, &i);
+    fputs("usage: amberfs COMMAND ARGUMENT...\n"
+          "Look into an Amber disk image and change it, without a running machine.\n\n",
+          out);
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        fprintf(out, "  %-6s %-26s %s\n", commands[i].name, commands[i].args, commands[i].doc);
+    fputs("\n  -h, --help   this text\n\n"
+          "Exit status: 0 done, 1 not done, 16 wrong usage.\n",
+          out);
+}
 
-    if (e) {
-        printf("? %6" PRIu64 "   - %12s %s (%s)\n", ino, "-", name, fs_error_text(e));
-        return;
+// A program beside this one.
+static int run_sibling(const char *name, char **argv)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
+
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    if (n > 0) {
+        snprintf(path + n, sizeof path - (size_t)n, "%s", name);
+        execv(path, argv);
     }
-    printf("%c %6" PRIu64 " %3u %12" PRIu64 " %s", letters[i.type], ino, i.nlink, i.size, name);
-    if (i.type == FS_DEV)
-        printf(" (%u, %u)", i.major, i.minor);
-    putchar('\n');
+    tool_error("%s: %s", name, strerror(errno));
+    return EXIT_FAILED;
 }
 
-static bool slot_print(void *arg, u64 slot, enum fs_error error, const struct fs_dirent *entry)
+static const struct command *find(const char *name)
 {
-    if (error)
-        printf("? slot %" PRIu64 ": %s\n", slot, fs_error_text(error));
-    else if (entry->ino)
-        entry_print(arg, entry->ino, entry->name);
-    return true;
-}
-
-static bool list(struct image *img, const char *path)
-{
-    struct fs_inode i;
-    u64 ino;
-
-    if (!path_find(img, path, &ino, &i))
-        return false;
-    if (i.type == FS_DIR)
-        dir_slots(img, &i, slot_print, img);
-    else
-        entry_print(img, ino, path);
-    return true;
-}
-
-static bool write_full(int fd, const u8 *bytes, size_t n)
-{
-    while (n) {
-        ssize_t done = write(fd, bytes, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return false;
-        bytes += done;
-        n -= (size_t)done;
-    }
-    return true;
-}
-
-static bool contents_copy(struct image *img, const struct fs_inode *i, const char *path, int fd, const char *to)
-{
-    u8 block[FS_BLOCK_SIZE];
-
-    for (u64 at = 0; at < i->size; at += FS_BLOCK_SIZE) {
-        enum fs_error e = file_block_read(img, i, at / FS_BLOCK_SIZE, block);
-        if (e) {
-            tool_error("%s: %s: at byte %" PRIu64 ": %s; fsck tells more", img->path, path, at, fs_error_text(e));
-            return false;
-        }
-        if (!write_full(fd, block, MIN(i->size - at, FS_BLOCK_SIZE))) {
-            tool_error("%s: %s", to, strerror(errno));
-            return false;
-        }
-    }
-    return true;
-}
-
-// Copy a file's contents to the file `to`, or to standard output when it's NULL.
-static bool copy(struct image *img, const char *path, const char *to)
-{
-    struct fs_inode i;
-    u64 ino;
-
-    if (!path_find(img, path, &ino, &i))
-        return false;
-    if (i.type != FS_FILE) {
-        tool_error("%s: %s is not a file", img->path, path);
-        return false;
-    }
-    if (!to)
-        return contents_copy(img, &i, path, STDOUT_FILENO, "standard output");
-    int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        tool_error("%s: %s", to, strerror(errno));
-        return false;
-    }
-    bool ok = contents_copy(img, &i, path, fd, to);
-    if (close(fd) != 0) {
-        tool_error("%s: %s", to, strerror(errno));
-        ok = false;
-    }
-    return ok;
-}
-
-enum command { COMMAND_NONE, COMMAND_LIST, COMMAND_CAT, COMMAND_COPY };
-
-// args: the command and its arguments.
-static enum command command_of(int count, char **args)
-{
-    if (strcmp(args[0], "ls") == 0 && (count == 2 || count == 3))
-        return COMMAND_LIST;
-    if (strcmp(args[0], "cat") == 0 && count == 3)
-        return COMMAND_CAT;
-    if (strcmp(args[0], "cp") == 0 && count == 4)
-        return COMMAND_COPY;
-    return COMMAND_NONE;
-}
-
-static bool command_run(enum command command, int count, char **args)
-{
-    struct image img;
-    bool ok;
-
-    if (!image_open_to_read(&img, args[1]))
-        return false;
-    if (command == COMMAND_LIST)
-        ok = list(&img, count == 3 ? args[2] : "/");
-    else
-        ok = copy(&img, args[2], command == COMMAND_COPY ? args[3] : NULL);
-    ok = ok && !img.failed && fflush(stdout) == 0;
-    image_close(&img);
-    return ok;
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = { { "help", no_argument, NULL, 'h' }, {} };
-    enum command command = COMMAND_NONE;
-    int c;
+    const char *name = argc > 1 ? argv[1] : "";
+    const struct command *command = find(name);
+    int status = EXIT_USAGE;
 
-    while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-        if (c == 'h') {
-            fputs(usage_text, stdout);
-            return EXIT_OK;
-        }
-        optind = argc;
+    if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
+        usage(stdout);
+        return EXIT_OK;
     }
-    if (optind < argc)
-        command = command_of(argc - optind, argv + optind);
-    if (command == COMMAND_NONE) {
-        fputs(usage_text, stderr);
-        return EXIT_USAGE;
+    if (command && !command->run)
+        return run_sibling(name, argv + 1);
+    if (command && argc - 2 >= command->min && (!command->max || argc - 2 <= command->max))
+        status = command->run(argc - 1, argv + 1);
+    if (status == EXIT_USAGE)
+        usage(stderr);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        tool_error("standard output can't be written");
+        status = EXIT_FAILED;
     }
-    return command_run(command, argc - optind, argv + optind) ? EXIT_OK : EXIT_FAILED;
+    return status;
 }

@@ -1,180 +1,233 @@
-// ckpt: look into a checkpoint image, or verify it.
-#include <base/string.h>
-#include <ckptfmt/ckptfmt.h>
-#include <errno.h>
-#include <fcntl.h>
+// ckpt: look into checkpoint images, verify, compare, debug and repack them. Its subcommands are tools/ckpt/NAME.c.
+#include <argp.h>
+#include <ckpt/ckpt.h>
 #include <lib/tool.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_TROUBLE = 2 };
+// Options. Those without a letter have a number.
+enum { KEY_JSON = 'j', KEY_TABLE = 256, KEY_PLAIN };
 
-static const char usage_text[] =
-    "usage: ckpt show [-e EPOCH] IMAGE...     what is in an image: its newest epoch, or that one\n"
-    "       ckpt log IMAGE...                 all its epochs, newest first, a line each\n"
-    "       ckpt mem [-e EPOCH] IMAGE...      its memory: regions, pages in the image, pages of zeros\n"
-    "       ckpt verify [-e EPOCH] IMAGE...   check everything in all its epochs, or that one, with all pages\n"
-    "Exit status: 0 sound, 1 not an image or damaged, 2 can't be read or wrong usage.\n";
+#define OPTION_EPOCH                                                                                                   \
+    {                                                                                                                  \
+        "epoch", 'e', "N", 0, "Epoch N instead of the newest (also IMAGE@N)", 0                                        \
+    }
+#define OPTION_PID                                                                                                     \
+    {                                                                                                                  \
+        "pid", 'p', "PID", 0, "Only this process", 0                                                                   \
+    }
+#define OPTION_SYMBOLS                                                                                                 \
+    {                                                                                                                  \
+        "symbols", 's', "PROG", 0, "Names out of the program PROG's symbol table", 0                                   \
+    }
+#define OPTION_FORCE                                                                                                   \
+    {                                                                                                                  \
+        "force", 'f', NULL, 0, "Replace a file that exists", 0                                                         \
+    }
+#define OPTION_KEEP                                                                                                    \
+    {                                                                                                                  \
+        "keep", 'k', "N", 0, "Only the newest N epochs", 0                                                             \
+    }
+#define OPTION_QUIET                                                                                                   \
+    {                                                                                                                  \
+        "quiet", 'q', NULL, 0, "Say nothing when all is well", 0                                                       \
+    }
+#define OPTION_JSON                                                                                                    \
+    {                                                                                                                  \
+        "json", KEY_JSON, NULL, 0, "JSON", 0                                                                           \
+    }
+#define OPTIONS_VIEW                                                                                                   \
+    OPTION_JSON, { "table", KEY_TABLE, NULL, 0, "A table also when the output isn't a terminal", 0 },                  \
+    {                                                                                                                  \
+        "plain", KEY_PLAIN, NULL, 0, "Plain text also on a terminal", 0                                                \
+    }
 
-struct image {
-    const char *path;
-    u64 epoch;  // that was asked for; 0: none
-    int fd;
-    int error;  // errno of the last failed read
-    struct ckpt_source source;
+static const struct argp_option view_options[] = { OPTION_EPOCH, OPTIONS_VIEW, {} };
+static const struct argp_option log_options[] = { OPTIONS_VIEW, {} };
+static const struct argp_option ps_options[] = { OPTION_EPOCH, OPTION_SYMBOLS, OPTIONS_VIEW, {} };
+static const struct argp_option fds_options[] = { OPTION_EPOCH, OPTION_PID, OPTIONS_VIEW, {} };
+static const struct argp_option dump_options[] = { OPTION_EPOCH, OPTION_PID, OPTION_SYMBOLS, {} };
+static const struct argp_option verify_options[] = { OPTION_EPOCH, OPTION_JSON, OPTION_QUIET, {} };
+static const struct argp_option diff_options[] = {
+    OPTION_PID,  OPTION_SYMBOLS, { "all", 'a', NULL, 0, "All lines of pages that differ much", 0 },
+    OPTION_JSON, OPTION_QUIET,   {}
 };
-
-static int image_read(void *ctx, u64 offset, void *buf, size_t n)
-{
-    struct image *image = ctx;
-
-    while (n > 0) {
-        ssize_t done = pread(image->fd, buf, n, (off_t)offset);
-        if (done <= 0) {
-            image->error = done ? errno : EIO;
-            return -1;
-        }
-        buf = (u8 *)buf + done;
-        offset += (u64)done;
-        n -= (size_t)done;
-    }
-    return 0;
-}
-
-static bool image_open(struct image *image, const char *path)
-{
-    struct stat st;
-
-    image->path = path;
-    image->fd = open(path, O_RDONLY);
-    if (image->fd < 0 || fstat(image->fd, &st) != 0) {
-        tool_error("%s: %s", path, strerror(errno));
-        if (image->fd >= 0)
-            close(image->fd);
-        return false;
-    }
-    image->source = (struct ckpt_source){ .read = image_read, .ctx = image, .size = (u64)st.st_size };
-    return true;
-}
-
-static int complain(const struct image *image, enum ckpt_error error, u64 at)
-{
-    if (error == CKPT_READ_FAILED) {
-        tool_error("%s: %s", image->path, strerror(image->error));
-        return EXIT_TROUBLE;
-    }
-    if (error == CKPT_NO_EPOCH)
-        tool_error("%s: %s (ckpt log tells which are)", image->path, ckpt_error_text(error));
-    else
-        tool_error("%s: %s (at byte %ju)", image->path, ckpt_error_text(error), (uintmax_t)at);
-    return EXIT_BAD;
-}
-
-static void print(void *arg, const char *bytes, size_t n)
-{
-    fwrite(bytes, 1, n, arg);
-}
-
-static int show(struct image *image)
-{
-    static struct ckpt_reader reader;
-    enum ckpt_error error = ckpt_open(&reader, &image->source, image->epoch);
-
-    printf("%s:\n", image->path);
-    if (!error)
-        error = ckpt_describe(&reader, print, stdout);
-    return error ? complain(image, error, reader.failed_at) : EXIT_GOOD;
-}
-
-static int show_log(struct image *image)
-{
-    static struct ckpt_reader reader;
-    enum ckpt_error error = ckpt_open(&reader, &image->source, 0);
-
-    printf("%s:\n", image->path);
-    if (!error)
-        error = ckpt_describe_log(&reader, print, stdout);
-    return error ? complain(image, error, reader.failed_at) : EXIT_GOOD;
-}
-
-static struct ckpt_verifier verifier;
-
-static int show_memory(struct image *image)
-{
-    printf("%s:\n", image->path);
-    enum ckpt_error error = ckpt_describe_memory(&verifier, &image->source, image->epoch, print, stdout);
-
-    return error ? complain(image, error, verifier.failed_at) : EXIT_GOOD;
-}
-
-static int verify(struct image *image)
-{
-    enum ckpt_error error = ckpt_verify(&verifier, &image->source, image->epoch);
-
-    while (!error) {
-        printf("%s: epoch %ju: sound: %ju pages, %ju nodes\n", image->path, (uintmax_t)verifier.reader.header.epoch,
-               (uintmax_t)verifier.pages, (uintmax_t)verifier.nodes);
-        if (image->epoch)
-            return EXIT_GOOD;
-        error = ckpt_verify_previous(&verifier);
-        if (error == CKPT_NO_EPOCH)
-            return EXIT_GOOD;
-    }
-    return complain(image, error, verifier.failed_at);
-}
+static const struct argp_option core_options[] = {
+    OPTION_EPOCH, OPTION_PID,   { "output", 'o', "FILE", 0, "Write to FILE instead of core.PID", 0 },
+    OPTION_FORCE, OPTION_QUIET, {}
+};
+static const struct argp_option gdb_options[] = { OPTION_EPOCH, OPTION_PID, {} };
+static const struct argp_option pack_options[] = { OPTION_EPOCH, OPTION_KEEP, OPTION_FORCE, OPTION_QUIET, {} };
+static const struct argp_option compact_options[] = { OPTION_EPOCH, OPTION_KEEP, OPTION_QUIET, {} };
+static const struct argp_option import_options[] = { OPTION_FORCE, OPTION_QUIET, {} };
 
 static const struct command {
     const char *name;
-    int (*act)(struct image *);
-    bool takes_epoch;
+    int (*run)(const struct options *o);
+    const struct argp_option *options;
+    int min, max;  // arguments; max 0: any number
+    const char *args, *doc;
 } commands[] = {
-    { "show", show, true },
-    { "log", show_log, false },
-    { "mem", show_memory, true },
-    { "verify", verify, true },
+    { "show", cmd_show, view_options, 1, 0, "IMAGE...", "What is in an image" },
+    { "log", cmd_log, log_options, 1, 0, "IMAGE...", "All epochs that it keeps, newest first" },
+    { "ps", cmd_ps, ps_options, 1, 0, "IMAGE...", "Its processes, as a tree" },
+    { "fds", cmd_fds, fds_options, 1, 0, "IMAGE...", "Open descriptors and the files behind them" },
+    { "mem", cmd_mem, view_options, 1, 0, "IMAGE...", "Memory: regions, pages in the image, zeros, what is shared" },
+    { "dump", cmd_dump, dump_options, 2, 0, "IMAGE RANGE...",
+      "Memory as hexadecimal and text\v"
+      "RANGE is START, START+LENGTH or START..END: numbers, or with -s names of symbols." },
+    { "verify", cmd_verify, verify_options, 1, 0, "IMAGE...",
+      "Check everything, with all pages\v"
+      "Exit status: 0 sound, 1 not an image or damaged, 2 can't be read." },
+    { "diff", cmd_diff, diff_options, 2, 2, "IMAGE[@N] IMAGE[@N]",
+      "What differs: processes, registers, descriptors, regions, memory\v"
+      "Exit status: 0 nothing differs, 1 something does, 2 trouble." },
+    { "core", cmd_core, core_options, 1, 0, "IMAGE...", "Write an ELF core file for each living process" },
+    { "gdb", cmd_gdb, gdb_options, 2, 0, "IMAGE PROG [-- GDB-ARGUMENT...]", "Start gdb with a process of an image" },
+    { "pack", cmd_pack, pack_options, 2, 2, "IMAGE NEW", "A new image without unused blocks; -k, -e: fewer epochs" },
+    { "compact", cmd_compact, compact_options, 1, 0, "IMAGE...", "The same in place" },
+    { "export", cmd_export, pack_options, 2, 2, "IMAGE ARCHIVE", "Write it as a tar archive compressed with zstd" },
+    { "import", cmd_import, import_options, 2, 2, "ARCHIVE IMAGE", "Make an image from such an archive" },
 };
 
-static const struct command *find_command(const char *name)
+static void usage(FILE *out)
 {
+    fputs("usage: ckpt COMMAND [OPTION...] ARGUMENT...\n"
+          "Look into Amber's checkpoint images, without a running machine.\n\n",
+          out);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    return NULL;
+        fprintf(out, "  %-8s %-24s %.*s\n", commands[i].name, commands[i].args, (int)strcspn(commands[i].doc, "\v"),
+                commands[i].doc);
+    fputs("\nIMAGE@N is epoch N of IMAGE. `ckpt COMMAND --help` tells a command's options, ckpt(1) all.\n"
+          "Exit status: 0 done, 1 not an image or damaged, 2 can't be done.\n",
+          out);
 }
 
-static int usage(void)
+struct parsing {
+    const struct command *command;
+    struct options *options;
+};
+
+static void parse_u64(struct argp_state *state, const char *text, u64 *out)
 {
-    fputs(usage_text, stderr);
-    return EXIT_TROUBLE;
+    if (!parse_number(text, out) || !*out)
+        argp_error(state, "'%s' is not a number above 0", text);
+}
+
+static void parse_pid(struct argp_state *state, const char *text, s32 *pid)
+{
+    u64 value;
+
+    parse_u64(state, text, &value);
+    if (value > INT32_MAX)
+        argp_error(state, "'%s' is no pid", text);
+    *pid = (s32)value;
+}
+
+static void check_count(const struct command *c, struct argp_state *state, const struct options *o)
+{
+    if (o->count < c->min || (c->max && o->count > c->max))
+        argp_usage(state);
+}
+
+static bool parse_flag(int key, struct options *o)
+{
+    switch (key) {
+    case 'a':
+        o->all = true;
+        return true;
+    case 'f':
+        o->force = true;
+        return true;
+    case 'q':
+        o->quiet = true;
+        return true;
+    case KEY_JSON:
+        o->view = VIEW_JSON;
+        return true;
+    case KEY_TABLE:
+        o->view = VIEW_TABLE;
+        return true;
+    case KEY_PLAIN:
+        o->view = VIEW_PLAIN;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool parse_value(int key, char *arg, struct argp_state *state, struct options *o)
+{
+    switch (key) {
+    case 'e':
+        parse_u64(state, arg, &o->epoch);
+        return true;
+    case 'k':
+        parse_u64(state, arg, &o->keep);
+        return true;
+    case 'p':
+        parse_pid(state, arg, &o->pid);
+        return true;
+    case 's':
+        o->symbols = arg;
+        return true;
+    case 'o':
+        o->output = arg;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct parsing *p = state->input;
+    struct options *o = p->options;
+
+    switch (key) {
+    case ARGP_KEY_ARGS:
+        o->args = state->argv + state->next;
+        o->count = state->argc - state->next;
+        return 0;
+    case ARGP_KEY_END:
+        check_count(p->command, state, o);
+        return 0;
+    default:
+        return parse_flag(key, o) || parse_value(key, arg, state, o) ? 0 : ARGP_ERR_UNKNOWN;
+    }
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    struct options o = {};
+    struct parsing p = { command, &o };
+    struct argp argp = { .options = command->options, .parser = parse, .args_doc = command->args, .doc = command->doc };
+    char name[64];
+
+    snprintf(name, sizeof name, "ckpt %s", command->name);
+    argv[0] = name;
+    argp_err_exit_status = EXIT_TROUBLE;
+    argp_parse(&argp, argc, argv, 0, NULL, &p);
+    if (o.view == VIEW_AUTO)
+        o.view = isatty(STDOUT_FILENO) ? VIEW_TABLE : VIEW_PLAIN;
+    int status = command->run(&o);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        tool_error("standard output can't be written");
+        return EXIT_TROUBLE;
+    }
+    return status;
 }
 
 int main(int argc, char **argv)
 {
-    const struct command *command = argc > 1 ? find_command(argv[1]) : NULL;
-    struct image image = { 0 };
-    int status = EXIT_GOOD;
+    const char *name = argc > 1 ? argv[1] : "";
 
-    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        fputs(usage_text, stdout);
-        return EXIT_GOOD;
-    }
-    if (!command)
-        return usage();
-    optind = 2;
-    for (int letter; (letter = getopt(argc, argv, command->takes_epoch ? "e:" : "")) != -1;)
-        if (letter == '?' || !parse_number(optarg, &image.epoch) || image.epoch == 0)
-            return usage();
-    if (optind == argc)
-        return usage();
-    for (int i = optind; i < argc; i++) {
-        int one = EXIT_TROUBLE;
-
-        if (image_open(&image, argv[i])) {
-            one = command->act(&image);
-            close(image.fd);
-        }
-        status = MAX(status, one);
-    }
-    return status;
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return run(&commands[i], argc - 1, argv + 1);
+    bool help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
+    usage(help ? stdout : stderr);
+    return help ? EXIT_GOOD : EXIT_TROUBLE;
 }

@@ -156,6 +156,7 @@ struct writing {
     struct image *image;
     struct inode *inode;
     struct ckpt_lookup lookup;
+    u64 expected;  // pages that the tree says it has, but for those that came
     struct frame *frames[READ_FRAMES];
     struct ckpt_page pages[READ_FRAMES];
 };
@@ -216,8 +217,9 @@ static int copy_pages(struct writing *w, u64 size)
             return image_refuse(w->image, error, w->lookup.failed_at);
         if (count == 0)
             break;
-        if (w->pages[count - 1].index >= DIV_ROUND_UP(size, PAGE_SIZE))
+        if (count > w->expected || w->pages[count - 1].index >= DIV_ROUND_UP(size, PAGE_SIZE))
             return image_refuse(w->image, CKPT_BAD_TREE, (u64)w->pages[0].block * CKPT_BLOCK_SIZE);
+        w->expected -= count;
         int err = copy_run(w, count);
         if (err)
             return err;
@@ -235,6 +237,7 @@ int contents_restore(struct image *image, const struct ckpt_bounds *bounds, cons
         return -ENOMEM;
     w->image = image;
     w->inode = to;
+    w->expected = tree->pages;
     ckpt_lookup_init(&w->lookup, bounds, tree);
     int err = copy_pages(w, size);
     kfree(w);

@@ -12,6 +12,7 @@ struct eager {
     struct image *image;
     struct vmspace *space;
     struct ckpt_lookup lookup;
+    u64 expected;  // pages that the tree says it has, but for those that came
     u32 count;
     struct frame *frames[RUN_MAX];
     struct ckpt_page pages[RUN_MAX];
@@ -96,8 +97,11 @@ static int read_all(struct eager *e)
         enum ckpt_error error = next_run(e, from);
         if (error)
             return image_refuse(e->image, error, e->lookup.failed_at);
+        if (e->count > e->expected || (!e->count && e->expected))
+            return image_refuse(e->image, CKPT_BAD_TREE, e->lookup.failed_at);
         if (!e->count)
             return 0;
+        e->expected -= e->count;
         from = e->pages[e->count - 1].index + 1;
         int err = read_run(e);
         if (err)
@@ -114,6 +118,7 @@ int eager_read(struct image *image, const struct ckpt_bounds *bounds, const stru
         return -ENOMEM;
     e->image = image;
     e->space = space;
+    e->expected = tree->pages;
     ckpt_lookup_init(&e->lookup, bounds, tree);
     int err = read_all(e);
     kfree(e);

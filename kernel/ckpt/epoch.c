@@ -455,6 +455,22 @@ static void keep_marks(struct epoch *x)
     }
 }
 
+// Who is restored expects the files that he writes as they were at the instant: an epoch that is durable mustn't be ahead
+// of them.
+static int sync_files(struct epoch *x)
+{
+    int err = 0;
+
+    for (u32 i = 0; !err && i < x->snap->file_count; i++) {
+        const struct open_file *o = x->snap->files[i];
+        bool is_named = o->state.inode.type == T_FILE && o->state.inode.nlink > 0;
+
+        if (o->state.kind == FILE_INODE && is_named && o->state.flags & (O_WRONLY | O_RDWR))
+            err = inode_sync(file_inode(o->file));
+    }
+    return err;
+}
+
 int epoch_write(struct epoch *x)
 {
     int err = write_spaces(x);
@@ -466,6 +482,8 @@ int epoch_write(struct epoch *x)
         err = epoch_records(x);
     if (!err)
         err = write_area(x);
+    if (!err)
+        err = sync_files(x);
     if (!err)
         err = store_finish(x->store, &x->header);
     if (!err)

@@ -47,7 +47,7 @@ static char *text_of(const char *text, u32 length)
 
 static int note_pipe(struct plan *plan, const struct ckpt_pipe *p)
 {
-    struct x_pipe *pipe = kzalloc(sizeof(*pipe));
+    struct x_pipe *pipe = kzalloc(offsetof(struct x_pipe, bytes) + p->size);  // no more than the image itself bears out
 
     if (!pipe)
         return -ENOMEM;

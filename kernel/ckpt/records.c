@@ -195,8 +195,8 @@ static int put_cwd(struct epoch *x, u32 ordinal, const struct member *m)
     struct ckpt_cwd c = { .path = m->cwd_text, .path_length = (u32)strnlen(m->cwd_text, CKPT_PATH_MAX) };
 
     inode_identify(m->cwd, &id);
-    c.ino = id.ino;
-    c.generation = id.generation;
+    c.ino = id.nlink ? id.ino : CKPT_CWD_REMOVED;
+    c.generation = id.nlink ? id.generation : 0;
     return put(x, ckpt_put_cwd(x->record, ordinal, &c));
 }
 

@@ -71,8 +71,23 @@ static bool is_writable_directory(const struct x_file *x)
     return x->inode.type == T_DIR && (x->flags & (O_WRONLY | O_RDWR));
 }
 
+// A directory that had been removed: it has nothing in it, and never will.
+static int open_removed(const struct plan_file *f, struct file **out)
+{
+    struct inode *dir;
+    int err = path_create_removed(&dir);
+
+    if (err)
+        return err;
+    err = file_import_at(&f->state, f->path, dir, out);
+    inode_put(dir);
+    return err;
+}
+
 static int open_as_was(const struct plan_file *f, struct file **out)
 {
+    if (f->state.inode.type == T_DIR && f->state.inode.nlink == 0 && !is_writable_directory(&f->state))
+        return open_removed(f, out);
     return is_writable_directory(&f->state) ? -EISDIR : file_import(&f->state, f->path, out);
 }
 

@@ -111,15 +111,20 @@ static int find_directory(u64 ino, u64 generation, struct inode **out)
     return err;
 }
 
+// A directory that had been removed when it was saved is one that has been removed.
 static int open_cwd(const struct restore *r, const struct plan_process *p, struct inode **cwd, const char **text)
 {
-    int err = find_directory(p->cwd_ino, p->cwd_generation, cwd);
-
     *text = p->cwd_text;
+    if (p->cwd_ino == CKPT_CWD_REMOVED)
+        return path_create_removed(cwd);
+    int err = find_directory(p->cwd_ino, p->cwd_generation, cwd);
     if (err != -ESTALE)
         return err;
-    printk("%s: the working directory of process %d (%s) is gone: it is / now\n", r->image.name, p->state.pid,
-           p->cwd_text);
+    bool accepts = r->args->flags & CKPT_RESTORE_ACCEPT;
+    printk("%s: the working directory of process %d (%s) is gone%s\n", r->image.name, p->state.pid, p->cwd_text,
+           accepts ? ": it is / now" : "; -f accept takes / instead");
+    if (!accepts)
+        return err;
     *text = "/";
     *cwd = fs_root();
     return 0;

@@ -430,7 +430,7 @@ int file_import_at(const struct x_file *x, const char *name, struct inode *inode
 {
     struct file *f;
 
-    if (x->kind != FILE_INODE || inode->type != FS_FILE)
+    if (x->kind != FILE_INODE || inode->type != x->inode.type)
         return -EINVAL;
     int err = import_blank(x, name, &f);
     if (err)

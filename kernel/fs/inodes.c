@@ -714,12 +714,15 @@ static void delete (struct inode *i)
                (unsigned long long)i->ino, -err);
 }
 
-// Before a writer lets go of it. What can't be stored now is stored with its next change; only times are lost without.
+// Before a writer lets go of it. What can't be stored now is stored with its next change; only times are lost without,
+// and so no sync has to wait for them.
 static void store_stale(struct inode *i)
 {
     mutex_lock(&i->lock);
+    u64 round = i->round;
     if (i->d.nlink > 0)
         (void)!inode_refresh(i);
+    i->round = round;
     mutex_unlock(&i->lock);
 }
 

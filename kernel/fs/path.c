@@ -149,6 +149,12 @@ static bool is_plain(const struct name *name)
 
 // Creating.
 
+// One more directory in it, and a directory of a disk that lies would be deleted. It is locked.
+static bool links_are_spent(const struct inode *dir)
+{
+    return dir->d.nlink == UINT32_MAX;
+}
+
 // One attempt to make a node called `name` in dir, where there is none.
 static int create_once(struct inode *dir, const struct name *name, u32 type, u32 major, u32 minor, struct inode **out)
     REQUIRES(dir->lock)
@@ -207,6 +213,8 @@ static int create(struct inode *dir, const struct name *name, u32 type, u32 majo
 
     if (dir->d.nlink == 0)
         return -ENOENT;
+    if (type == FS_DIR && links_are_spent(dir))
+        return -EMLINK;
     do {
         err = create_once(dir, name, type, major, minor, out);
     } while (err == -ENOSPC && attempts++ < RETRIES && alloc_reclaim());
@@ -551,6 +559,11 @@ static int lookup_both(struct rename *r) NO_LOCK_ANALYSIS
     return err == -ENOENT ? 0 : err;
 }
 
+static bool changes_parent(const struct rename *r)
+{
+    return r->i->type == FS_DIR && r->from_dir != r->to_dir;
+}
+
 // May i take the place of old, and may it be in to_dir at all?
 static int check_rename(struct rename *r) REQUIRES(rename_lock)
 {
@@ -561,6 +574,8 @@ static int check_rename(struct rename *r) REQUIRES(rename_lock)
         err = is_ancestor(r->i, r->to_dir, &yes);
     if (err || yes)
         return err ? err : -EINVAL;
+    if (changes_parent(r) && links_are_spent(r->to_dir))
+        return -EMLINK;
     if (!r->old)
         return 0;
     if (r->old->type != FS_DIR)
@@ -607,11 +622,6 @@ static void release_places(struct rename_places *p)
         dir_place_release(&p->to);
     if (p->has_up)
         dir_place_release(&p->up);
-}
-
-static bool changes_parent(const struct rename *r)
-{
-    return r->i->type == FS_DIR && r->from_dir != r->to_dir;
 }
 
 // Everything that can fail.
@@ -740,21 +750,24 @@ int path_rename(struct inode *cwd, const char *from, const char *to)
     return err;
 }
 
-// Files without a name.
+// Files and directories without a name.
 
-static int create_unnamed(struct inode **out)
+static int create_unnamed(u32 type, struct inode **out)
 {
-    struct inode *i;
+    struct inode *i, *root = fs_root();
     struct tx tx;
-    int err = tx_begin(&tx, INODE_CREATE_CREDITS + ORPHAN_CREDITS);
+    int err = tx_begin(&tx, INODE_CREATE_CREDITS + DIR_CREATE_CREDITS + ORPHAN_CREDITS);
 
     if (err)
-        return err;
-    err = inode_create(&tx, FS_FILE, &i);
+        goto out_root;
+    err = inode_create(&tx, type, &i);
     if (err)
         goto out_end;
     mutex_lock(&i->lock);
-    err = orphan_prepare(&tx, i);
+    if (type == FS_DIR)
+        err = dir_create(&tx, i, root);
+    if (!err)
+        err = orphan_prepare(&tx, i);
     if (!err) {
         inode_store(&tx, i);
         orphan_add(&tx, i);
@@ -766,7 +779,14 @@ static int create_unnamed(struct inode **out)
         *out = i;
 out_end:
     tx_end(&tx);
+out_root:
+    inode_put(root);
     return err;
+}
+
+int path_create_removed(struct inode **out)
+{
+    return create_unnamed(FS_DIR, out);
 }
 
 int path_create_unnamed(struct file **out)
@@ -777,7 +797,7 @@ int path_create_unnamed(struct file **out)
 
     if (err)
         return err;
-    err = create_unnamed(&i);
+    err = create_unnamed(FS_FILE, &i);
     if (!err)
         err = open_inode(f, i, O_RDWR);
     if (err)

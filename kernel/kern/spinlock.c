@@ -18,23 +18,36 @@ static struct irq_state *irq_state(void)
     return &irq_states[cpu_index()];
 }
 
-void irq_push(void)
+// The CPU is asked once for each lock, not at every step: locks are what the kernel does most.
+static unsigned irq_push_here(void)
 {
     bool was_on = cpu_irq_is_on();
 
     cpu_irq_off();
-    struct irq_state *s = irq_state();
+    unsigned cpu = cpu_index();
+    struct irq_state *s = &irq_states[cpu];
     if (s->nesting++ == 0)
         s->was_on = was_on;
+    return cpu;
 }
 
-void irq_pop(void)
+static void irq_pop_here(unsigned cpu)
 {
-    struct irq_state *s = irq_state();
+    struct irq_state *s = &irq_states[cpu];
 
     assert(s->nesting > 0);
     if (--s->nesting == 0 && s->was_on)
         cpu_irq_on();
+}
+
+void irq_push(void)
+{
+    (void)irq_push_here();
+}
+
+void irq_pop(void)
+{
+    irq_pop_here(cpu_index());
 }
 
 unsigned irq_nesting(void)
@@ -111,9 +124,14 @@ void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
     *lock = (struct spinlock)SPINLOCK_INIT(name, rank);
 }
 
+static bool held_by(const struct spinlock *lock, unsigned cpu)
+{
+    return atomic_load_explicit(&lock->owner, memory_order_relaxed) == (s32)cpu + 1;
+}
+
 bool spin_held(const struct spinlock *lock)
 {
-    return atomic_load_explicit(&lock->owner, memory_order_relaxed) == (s32)cpu_index() + 1;
+    return held_by(lock, cpu_index());
 }
 
 void spin_assert_held(const struct spinlock *lock)
@@ -123,21 +141,24 @@ void spin_assert_held(const struct spinlock *lock)
 
 void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS
 {
-    irq_push();
-    if (spin_held(lock))
+    unsigned cpu = irq_push_here();
+
+    if (held_by(lock, cpu))
         panic("%s is taken twice", lock->name);
-    lock_trace_acquire(&irq_state()->spinning, lock->name, lock->rank);
+    lock_trace_acquire(&irq_states[cpu].spinning, lock->name, lock->rank);
     while (atomic_exchange_explicit(&lock->taken, true, memory_order_acquire))
         while (atomic_load_explicit(&lock->taken, memory_order_relaxed))
             cpu_relax();
-    atomic_store_explicit(&lock->owner, (s32)cpu_index() + 1, memory_order_relaxed);
+    atomic_store_explicit(&lock->owner, (s32)cpu + 1, memory_order_relaxed);
 }
 
 void spin_unlock(struct spinlock *lock) NO_LOCK_ANALYSIS
 {
-    assert(spin_held(lock));
+    unsigned cpu = cpu_index();
+
+    assert(held_by(lock, cpu));
     atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
-    lock_trace_release(&irq_state()->spinning, lock->name, lock->rank);
+    lock_trace_release(&irq_states[cpu].spinning, lock->name, lock->rank);
     atomic_store_explicit(&lock->taken, false, memory_order_release);
-    irq_pop();
+    irq_pop_here(cpu);
 }

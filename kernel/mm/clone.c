@@ -108,22 +108,21 @@ int vmspace_snapshot(struct vmspace *from, const struct mark_label *base, struct
     return 0;
 }
 
-// All pages are clean from now on; *dirty gets those that were not.
-static void clean_pages(struct vmspace *space, struct page_set *dirty) REQUIRES(space->lock)
+// All pages are clean from now on. Those that were not have changed since all marks there are.
+static void clean_pages(struct vmspace *space) REQUIRES(space->lock)
 {
-    pte_t entry;
+    struct page_set dirty = { .chunks = NULL };
+    bool needed = tracking_is_needed(space->tracking);
+    const struct clone_pass pass = { .clear = PTE_DIRTY, .cleaned = needed ? &dirty : NULL };
 
-    for (uaddr_t va = 0; page_table_next(space->root, &va, USER_END, &entry); va += PAGE_SIZE) {
-        if (!(pte_flags(entry) & PTE_DIRTY))
-            continue;
-        *page_table_find(space->root, va) = pte_page(pte_addr(entry), pte_flags(entry) & ~PTE_DIRTY);
-        page_set_add_range(dirty, va >> PAGE_SHIFT, (va >> PAGE_SHIFT) + 1);
-    }
+    page_table_clean(space->root, &pass);
+    if (needed)
+        tracking_add_set(space->tracking, &dirty);
+    page_set_release(&dirty);
 }
 
 int vmspace_mark(struct vmspace *space, const struct mark_label *label)
 {
-    struct page_set dirty = { .chunks = NULL };
     const struct page_set *changed;
     struct snapshot_mark *mark = NULL;
 
@@ -132,9 +131,7 @@ int vmspace_mark(struct vmspace *space, const struct mark_label *label)
     if (!err)
         mark = snapshot_mark_create(space->tracking);
     if (mark) {
-        clean_pages(space, &dirty);
-        tracking_add_set(space->tracking, &dirty);
-        page_set_release(&dirty);
+        clean_pages(space);
         snapshot_mark_begin(mark, NULL, &changed);
     }
     mutex_unlock(&space->lock);

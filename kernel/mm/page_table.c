@@ -6,6 +6,17 @@
 
 #define ROOT_LEVEL (PT_LEVELS - 1)
 
+// Most tables of most processes are nearly empty. The passes over them look at so many entries at once.
+#define GROUP 8
+
+_Static_assert(PT_ENTRIES % GROUP == 0, "tables are whole groups");
+
+// Absent entries are mostly 0; one that isn't is looked at by itself.
+static bool group_is_empty(const pte_t *e)
+{
+    return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
+
 static pte_t *table_of(pte_t e)
 {
     return phys_to_virt(pte_addr(e));
@@ -42,17 +53,25 @@ pte_t *page_table_make(pte_t *root, uaddr_t va)
 }
 
 // The entry at which the way down to va ends, and its level: above 0 only if there is no table below.
-static pte_t deepest_entry(pte_t *root, uaddr_t va, unsigned *level)
+static pte_t *deepest_entry(pte_t *root, uaddr_t va, unsigned *level)
 {
     pte_t *table = root;
 
     for (*level = ROOT_LEVEL; *level > 0; --*level) {
-        pte_t e = table[pt_index(va, *level)];
-        if (!pte_present(e))
+        pte_t *e = &table[pt_index(va, *level)];
+        if (!pte_present(*e))
             return e;
-        table = table_of(e);
+        table = table_of(*e);
     }
-    return table[pt_index(va, 0)];
+    return &table[pt_index(va, 0)];
+}
+
+// The first entry in [e, past) that is present, or past.
+static const pte_t *first_present(const pte_t *e, const pte_t *past)
+{
+    while (e < past && !pte_present(*e))
+        e += past - e >= GROUP && group_is_empty(e) ? GROUP : 1;
+    return e;
 }
 
 // Where the next entry of that level begins, or `end` if that comes first.
@@ -67,24 +86,64 @@ bool page_table_next(pte_t *root, uaddr_t *va, uaddr_t end, pte_t *entry)
 {
     while (*va < end) {
         unsigned level;
-        *entry = deepest_entry(root, *va, &level);
-        if (pte_present(*entry))
-            return true;
-        *va = entry_end(*va, level, end);
+        const pte_t *e = deepest_entry(root, *va, &level);
+        uaddr_t table_end = entry_end(*va, MAX(level, 1u), end);
+        if (level == 0) {
+            const pte_t *found = first_present(e, e + ((table_end - *va) >> PAGE_SHIFT));
+            *va += (uaddr_t)(found - e) << PAGE_SHIFT;
+            if (*va < table_end) {
+                *entry = *found;
+                return true;
+            }
+        }
+        *va = table_end;
     }
     return false;
+}
+
+static u32 count_present(const pte_t *e, const pte_t *past)
+{
+    u32 n = 0;
+
+    while ((e = first_present(e, past)) < past) {
+        n++;
+        e++;
+    }
+    return n;
+}
+
+u32 page_table_count(pte_t *root, uaddr_t start, uaddr_t end)
+{
+    u32 n = 0;
+
+    for (uaddr_t next; start < end; start = next) {
+        unsigned level;
+        const pte_t *e = deepest_entry(root, start, &level);
+        next = entry_end(start, MAX(level, 1u), end);
+        if (level == 0)
+            n += count_present(e, e + ((next - start) >> PAGE_SHIFT));
+    }
+    return n;
+}
+
+// The entry for va is absent: where the next one that isn't begins, or `end`.
+static uaddr_t absent_end(const pte_t *table, unsigned level, uaddr_t va, uaddr_t end)
+{
+    const pte_t *e = &table[pt_index(va, level)];
+    const pte_t *found = first_present(e, &table[pt_index(end - 1, level)] + 1);
+
+    return MIN(ROUND_DOWN(va, PT_SPAN(level)) + (uaddr_t)(found - e) * PT_SPAN(level), end);
 }
 
 static u32 unmap_pages(pte_t *table, uaddr_t start, uaddr_t end, struct frame_batch *batch)
 {
     u32 gone = 0;
     pte_t *e = &table[pt_index(start, 0)];
+    const pte_t *past = e + ((end - start) >> PAGE_SHIFT);
 
-    for (uaddr_t left = (end - start) >> PAGE_SHIFT; left; left--, e++) {
-        if (!pte_present(*e))
-            continue;
+    while ((e += first_present(e, past) - e) < past) {
         frame_batch_put(batch, frame_of_pte(*e));
-        *e = 0;
+        *e++ = 0;
         gone++;
     }
     return gone;
@@ -99,9 +158,11 @@ static u32 unmap_level(pte_t *table, unsigned level, uaddr_t start, uaddr_t end,
         return unmap_pages(table, start, end, batch);
     for (uaddr_t next; start < end; start = next) {
         pte_t *e = &table[pt_index(start, level)];
-        next = entry_end(start, level, end);
-        if (!pte_present(*e))
+        if (!pte_present(*e)) {
+            next = absent_end(table, level, start, end);
             continue;
+        }
+        next = entry_end(start, level, end);
         pte_t below = *e;
         gone += unmap_level(table_of(below), level - 1, start, next, current, batch);
         if (next - start < PT_SPAN(level))
@@ -125,10 +186,15 @@ u32 page_table_unmap(pte_t *root, uaddr_t start, uaddr_t end, bool current)
     return gone;
 }
 
-// The one loop that a checkpoint stops a process for.
-static void share_pages(pte_t *from, pte_t *to, u32 clear)
+static void clear_group(pte_t *e)
 {
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
+    e[0] = e[1] = e[2] = e[3] = e[4] = e[5] = e[6] = e[7] = 0;
+}
+
+static void share_group(pte_t *from, pte_t *to, u32 clear)
+{
+#pragma clang loop unroll(full)
+    for (unsigned i = 0; i < GROUP; i++) {
         pte_t e = from[i];
         if (pte_present(e)) {
             if (pte_flags(e) & clear)
@@ -139,13 +205,24 @@ static void share_pages(pte_t *from, pte_t *to, u32 clear)
     }
 }
 
+// The one loop that a checkpoint stops a process for.
+static void share_pages(pte_t *from, pte_t *to, u32 clear)
+{
+    for (const pte_t *past = from + PT_ENTRIES; from < past; from += GROUP, to += GROUP) {
+        if (group_is_empty(from))
+            clear_group(to);
+        else
+            share_group(from, to, clear);
+    }
+}
+
 static u32 dirty_word(const pte_t *entries)
 {
     u32 word = 0;
 
-    for (unsigned i = 0; i < 32; i++)
-        if (pte_flags(entries[i]) & PTE_DIRTY)
-            word |= 1u << i;
+#pragma clang loop unroll_count(GROUP)
+    for (unsigned i = 32; i-- > 0;)
+        word = word << 1 | (pte_flags(entries[i]) & PTE_DIRTY ? 1u : 0);
     return word;
 }
 
@@ -168,13 +245,18 @@ static void clone_pages(pte_t *from, pte_t *to, uaddr_t va, const struct clone_p
     share_pages(from, to, pass->clear);
 }
 
-// va: where the tables' first entries belong.
-static int clone_level(pte_t *from, pte_t *to, unsigned level, unsigned entries, uaddr_t va,
+// The number of the first entry from i on that is present, or `entries`.
+static unsigned next_present(const pte_t *table, unsigned i, unsigned entries)
+{
+    return (unsigned)(first_present(table + i, table + entries) - table);
+}
+
+// start: where the tables' first entries belong.
+static int clone_level(pte_t *from, pte_t *to, unsigned level, unsigned entries, uaddr_t start,
                        const struct clone_pass *pass)
 {
-    for (unsigned i = 0; i < entries; i++, va += PT_SPAN(level)) {
-        if (!pte_present(from[i]))
-            continue;
+    for (unsigned i = 0; (i = next_present(from, i, entries)) < entries; i++) {
+        uaddr_t va = start + i * PT_SPAN(level);
         // Pages fill their new table wholly; a table of tables starts empty, so that it's whole at any moment.
         struct frame *table = level == 1 ? frame_alloc() : frame_alloc_zeroed();
         if (!table)
@@ -194,4 +276,36 @@ static int clone_level(pte_t *from, pte_t *to, unsigned level, unsigned entries,
 int page_table_clone(pte_t *from, pte_t *to, const struct clone_pass *pass)
 {
     return clone_level(from, to, ROOT_LEVEL, PT_USER_ENTRIES, 0, pass);
+}
+
+static void clean_group(pte_t *e, u32 clear)
+{
+    for (unsigned i = 0; i < GROUP; i++)
+        if (pte_present(e[i]) && pte_flags(e[i]) & clear)
+            e[i] = pte_page(pte_addr(e[i]), pte_flags(e[i]) & ~clear);
+}
+
+static void clean_pages(pte_t *table, uaddr_t va, const struct clone_pass *pass)
+{
+    if (pass->cleaned)
+        collect_dirty(table, va, pass->cleaned);
+    for (unsigned i = 0; i < PT_ENTRIES; i += GROUP)
+        if (!group_is_empty(table + i))
+            clean_group(table + i, pass->clear);
+}
+
+static void clean_level(pte_t *table, unsigned level, unsigned entries, uaddr_t start, const struct clone_pass *pass)
+{
+    for (unsigned i = 0; (i = next_present(table, i, entries)) < entries; i++) {
+        uaddr_t va = start + i * PT_SPAN(level);
+        if (level == 1)
+            clean_pages(table_of(table[i]), va, pass);
+        else
+            clean_level(table_of(table[i]), level - 1, PT_ENTRIES, va, pass);
+    }
+}
+
+void page_table_clean(pte_t *root, const struct clone_pass *pass)
+{
+    clean_level(root, ROOT_LEVEL, PT_USER_ENTRIES, 0, pass);
 }

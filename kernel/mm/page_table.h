@@ -17,6 +17,9 @@ pte_t *page_table_make(pte_t *root, uaddr_t va);
 /* The first page at or after *va, before end, that is present: moves *va there. */
 bool page_table_next(pte_t *root, uaddr_t *va, uaddr_t end, pte_t *entry);
 
+/* How many pages in [start, end) are present. */
+u32 page_table_count(pte_t *root, uaddr_t start, uaddr_t end);
+
 /* Let go of all pages in [start, end), and of tables that lie wholly in it. Returns how many pages that were. */
 u32 page_table_unmap(pte_t *root, uaddr_t start, uaddr_t end, bool current);
 
@@ -29,6 +32,9 @@ struct clone_pass {
 /* Copy the user part of `from` into the empty root `to`, and share all pages, read-only from now on. -ENOMEM leaves
  * `to` incomplete but whole; *pass->cleaned holds what was cleaned until then. */
 MUST_CHECK int page_table_clone(pte_t *from, pte_t *to, const struct clone_pass *pass);
+
+/* The same without a copy: all user pages lose the flags. */
+void page_table_clean(pte_t *root, const struct clone_pass *pass);
 
 static inline bool pte_writable(pte_t e)
 {

@@ -34,11 +34,13 @@ static size_t string_step(uaddr_t from, size_t left)
     return MIN(MIN(left, to_page_end), (size_t)STRING_STEP);
 }
 
+// Addresses, not pointers, are added to: a string may well begin at 0, where pointers know no arithmetic.
 int copy_string_from_user(char *to, size_t size, const char __user *from)
 {
     for (size_t done = 0; done < size;) {
-        size_t step = string_step((uaddr_t)from + done, size - done);
-        int err = copy_from_user(to + done, from + done, step);
+        uaddr_t at = (uaddr_t)from + done;
+        size_t step = string_step(at, size - done);
+        int err = copy_from_user(to + done, (const void __user *)at, step);
         if (err)
             return err;
         if (memchr(to + done, 0, step))

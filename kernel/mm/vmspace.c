@@ -175,16 +175,6 @@ bool vmspace_supplied(struct vmspace *space, uaddr_t va)
     return supplied;
 }
 
-static u64 region_resident(struct vmspace *space, const struct region *r) REQUIRES(space->lock)
-{
-    u64 n = 0;
-    pte_t entry;
-
-    for (uaddr_t va = r->start; page_table_next(space->root, &va, r->end, &entry); va += PAGE_SIZE)
-        n++;
-    return n;
-}
-
 u32 vmspace_export(struct vmspace *space, struct x_region *out, u32 n)
 {
     struct region *r;
@@ -193,7 +183,7 @@ u32 vmspace_export(struct vmspace *space, struct x_region *out, u32 n)
     mutex_lock(&space->lock);
     list_for_each(r, &space->regions, link) {
         if (i < n)
-            out[i] = (struct x_region){ r->start, r->end, region_resident(space, r), r->prot, r->kind };
+            out[i] = (struct x_region){ r->start, r->end, page_table_count(space->root, r->start, r->end), r->prot, r->kind };
         i++;
     }
     mutex_unlock(&space->lock);

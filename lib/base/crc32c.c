@@ -1,10 +1,14 @@
-// CRC-32C by tables, eight bytes a step ("slicing by 8": Kounavis and Berry, 2005). The tables are made at first use.
+// CRC-32C by tables, sixteen bytes a step (slicing, after Kounavis and Berry, 2005). The tables are made at first use.
+//
+// The processor's instruction for it (SSE4.2) is not used: emulated, it is a loop over bits, at a quarter of this speed.
 #include <base/byteorder.h>
 #include <base/crc32c.h>
 
 #define POLYNOMIAL 0x82f63b78u  // Castagnoli's, bits reversed
 
-static u32 table[8][256];
+#define SLICES 16
+
+static u32 table[SLICES][256];
 static _Atomic bool table_ready;
 
 // Threads that meet here together write the same values.
@@ -16,10 +20,19 @@ static void table_make(void)
             crc = crc >> 1 ^ (crc & 1 ? POLYNOMIAL : 0);
         table[0][byte] = crc;
     }
-    for (int slice = 1; slice < 8; slice++)
+    for (int slice = 1; slice < SLICES; slice++)
         for (u32 byte = 0; byte < 256; byte++)
             table[slice][byte] = table[0][table[slice - 1][byte] & 0xff] ^ table[slice - 1][byte] >> 8;
     table_ready = true;
+}
+
+// What four bytes do to the result, the first of them `3 + distance` bytes before the end of a step.
+static inline u32 slice(u32 word, unsigned distance)
+{
+    u32 upper = word >> 16;
+
+    return table[distance + 3][word & 0xff] ^ table[distance + 2][word >> 8 & 0xff] ^
+           table[distance + 1][upper & 0xff] ^ table[distance][upper >> 8];
 }
 
 u32 crc32c(u32 crc, const void *bytes, size_t n)
@@ -29,11 +42,8 @@ u32 crc32c(u32 crc, const void *bytes, size_t n)
     if (!table_ready)
         table_make();
     crc = ~crc;
-    for (; n >= 8; n -= 8, p += 8) {
-        u32 low = crc ^ le32(p), high = le32(p + 4);
-        crc = table[7][low & 0xff] ^ table[6][low >> 8 & 0xff] ^ table[5][low >> 16 & 0xff] ^ table[4][low >> 24] ^
-              table[3][high & 0xff] ^ table[2][high >> 8 & 0xff] ^ table[1][high >> 16 & 0xff] ^ table[0][high >> 24];
-    }
+    for (; n >= SLICES; n -= SLICES, p += SLICES)
+        crc = slice(crc ^ le32(p), 12) ^ slice(le32(p + 4), 8) ^ slice(le32(p + 8), 4) ^ slice(le32(p + 12), 0);
     for (; n; n--, p++)
         crc = table[0][(crc ^ *p) & 0xff] ^ crc >> 8;
     return ~crc;

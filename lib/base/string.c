@@ -6,15 +6,31 @@
 // Words that may alias anything and lie anywhere: the machines that we run on take unaligned words.
 typedef uintptr_t __attribute__((may_alias, aligned(1))) word_t;
 
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
-{
-    u8 *t = to;
-    const u8 *f = from;
+// Large amounts go in steps of so many words: in an emulator the loop around a word costs more than the word.
+#define STEP_WORDS 8
+#define STEP       (STEP_WORDS * sizeof(word_t))
 
+static void step_copy(word_t *to, const word_t *from)
+{
+#pragma clang loop unroll(full)
+    for (int i = 0; i < STEP_WORDS; i++)
+        to[i] = from[i];
+}
+
+// Going up, a word is read before anything at or above it is written: so `to` may also lie below `from`.
+static void copy_up(u8 *t, const u8 *f, size_t n)
+{
+    for (; n >= STEP; n -= STEP, t += STEP, f += STEP)
+        step_copy((word_t *)t, (const word_t *)f);
     for (; n >= sizeof(word_t); n -= sizeof(word_t), t += sizeof(word_t), f += sizeof(word_t))
         *(word_t *)t = *(const word_t *)f;
     while (n--)
         *t++ = *f++;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+    copy_up(to, from, n);
     return to;
 }
 
@@ -24,11 +40,7 @@ void *memmove(void *to, const void *from, size_t n)
     const u8 *f = from;
 
     if (t <= f || t >= f + n) {
-        // Going up, a word is read before anything at or above it is written.
-        for (; n >= sizeof(word_t); n -= sizeof(word_t), t += sizeof(word_t), f += sizeof(word_t))
-            *(word_t *)t = *(const word_t *)f;
-        while (n--)
-            *t++ = *f++;
+        copy_up(t, f, n);
         return to;
     }
     while (n >= sizeof(word_t)) {
@@ -40,11 +52,20 @@ void *memmove(void *to, const void *from, size_t n)
     return to;
 }
 
+static void step_set(word_t *to, word_t word)
+{
+#pragma clang loop unroll(full)
+    for (int i = 0; i < STEP_WORDS; i++)
+        to[i] = word;
+}
+
 void *memset(void *to, int byte, size_t n)
 {
     u8 *t = to;
     word_t word = (u8)byte * ((word_t)-1 / 255);
 
+    for (; n >= STEP; n -= STEP, t += STEP)
+        step_set((word_t *)t, word);
     for (; n >= sizeof(word_t); n -= sizeof(word_t), t += sizeof(word_t))
         *(word_t *)t = word;
     while (n--)

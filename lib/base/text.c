@@ -17,7 +17,11 @@ bool memory_is_zero(const void *p, size_t n)
     const word_t *w = p;
 
     // Full memory is told from empty by its first words, mostly.
-    for (size_t words = n / 4; words >= 2; words -= 2, w += 2)
+    size_t words = n / 4;
+    for (; words >= 8; words -= 8, w += 8)
+        if (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7])
+            return false;
+    for (; words >= 2; words -= 2, w += 2)
         if (w[0] | w[1])
             return false;
     return true;

@@ -46,13 +46,52 @@ const char *ckpt_type_name(u32 type)
     return type < ARRAY_SIZE(names) && names[type] ? names[type] : "record";
 }
 
+// How many bytes of UTF-8 that begins with `lead`; 0: none does.
+static size_t sequence_length(u8 lead)
+{
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+static bool is_control(u32 c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+// The length of the printable character at `text`, of which there are `left` bytes; 0: there is none. Terminals obey
+// control characters also where they come as two bytes.
+static size_t printable_length(const u8 *text, size_t left)
+{
+    static const u32 least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    size_t n = sequence_length(text[0]);
+    u32 c = n > 1 ? text[0] & (0x7fu >> n) : text[0];
+
+    if (n == 0 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if (text[i] >> 6 != 2)
+            return 0;
+        c = c << 6 | (text[i] & 0x3f);
+    }
+    return is_control(c) || c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
+}
+
 char *ckpt_text(char *to, size_t size, const char *text, size_t length)
 {
-    size_t n = MIN(length, size - 1);
+    size_t end = MIN(length, size - 1);
 
-    for (size_t i = 0; i < n; i++)
-        to[i] = (u8)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-    to[n] = 0;
+    for (size_t i = 0; i < end;) {
+        size_t n = printable_length((const u8 *)text + i, end - i);
+
+        if (n == 0)
+            to[i++] = '?';
+        for (; n > 0; n--, i++)
+            to[i] = text[i];
+    }
+    to[end] = 0;
     return to;
 }
 

@@ -60,7 +60,7 @@ def test_each_use_of_a_resource_fails(machine, operation, kind):
 
 @pytest.mark.parametrize("kind", ("write", "flush"))
 def test_the_disk_fails_a_write(tmp_path, kind):
-    """The n-th request fails while a checkpoint writes its epoch. The disk may be read-only from then on; at the next start it holds sound epochs."""
+    """While a checkpoint writes: the disk may be read-only from then on; at the next start it holds sound epochs."""
     m = boot(tmp_path, size="64M", memory=128)
     last = 0
     for n in range(1, 9):

@@ -40,14 +40,8 @@ def verdicts(machine, request):
     return Verdicts(machine, request.param)
 
 
-# What is known not to be kept, and why.
-LOST = {"cwd_removed": "a working directory that was removed is gone with its last process: restore says so, and takes /"}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_kind(verdicts, kind):
-    if kind in LOST and verdicts[kind] != "ok":
-        pytest.xfail(LOST[kind])
     assert verdicts[kind] == "ok"
 
 
@@ -56,7 +50,7 @@ def test_across_a_reboot(tmp_path):
     for how in ("save", "resume"):
         machine = machines.Machine(disk, memory=MEMORY)
         verdicts = Verdicts(machine, how)
-        failed = [verdicts[kind] for kind in KINDS if kind not in LOST and verdicts[kind] != "ok"]
+        failed = [verdicts[kind] for kind in KINDS if verdicts[kind] != "ok"]
         assert not failed, "\n".join(failed)
         machine.power_off()
         machines.assert_fs_clean(disk)

@@ -15,13 +15,14 @@ struct work {
     u32 count;
 };
 static struct disk *disk;
+static struct inode *root;
 
 static void look_up(const char *path)
 {
     struct inode *inode;
     struct inode_identity id;
 
-    if (path_lookup(NULL, path, &inode))
+    if (path_lookup(root, path, &inode))
         return;
     inode_identify(inode, &id);
     EXPECT(id.type >= T_DIR && id.type <= T_DEV);
@@ -32,7 +33,7 @@ static void create(const char *path, u32 flags)
 {
     struct file *f;
 
-    if (path_open(NULL, path, flags, &f) == 0)
+    if (path_open(root, path, flags, &f) == 0)
         file_put(f);
 }
 
@@ -48,19 +49,19 @@ static void perform(u32 op, const char *a, const char *b)
         create(a, O_RDWR | O_CREATE);
         break;
     case 2:
-        (void)!path_unlink(NULL, a);
+        (void)!path_unlink(root, a);
         break;
     case 3:
-        (void)!path_mkdir(NULL, a);
+        (void)!path_mkdir(root, a);
         break;
     case 4:
-        (void)!path_link(NULL, a, b);
+        (void)!path_link(root, a, b);
         break;
     case 5:
-        (void)!path_rename(NULL, a, b);
+        (void)!path_rename(root, a, b);
         break;
     case 6:
-        (void)!path_mknod(NULL, a, 1, 1);
+        (void)!path_mknod(root, a, 1, 1);
         break;
     case 7:
         (void)!fs_sync();
@@ -78,10 +79,12 @@ static void work(void *arg)
 
     if (fs_mount(disk))
         return;
+    root = fs_root();
     disk_walk();
     for (u32 k = 0; k < w->count; k++)
         perform(w->ops[3 * k], names[w->ops[3 * k + 1] % ARRAY_SIZE(names)], names[w->ops[3 * k + 2] % ARRAY_SIZE(names)]);
     disk_walk();
+    inode_put(root);
     CHECK_OK(fs_unmount());
 }
 

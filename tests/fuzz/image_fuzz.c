@@ -2,19 +2,42 @@
 // must accept, too, and they must agree.
 #include "image_input.h"
 #include <base/string.h>
+#include <locale.h>
+#include <stdlib.h>
 
 static struct ckpt_verifier verifier;
 static struct ckpt_reader reader;
 static struct ckpt_walk walk;
 static struct ckpt_lookup lookup;
 
-static void swallow(void *arg, const char *bytes, size_t n)
-{
-    size_t *count = arg;
+// What was said, for a person at a terminal.
+struct text {
+    size_t n;
+    char bytes[1 << 17];
+};
+static struct text said;
 
-    for (size_t i = 0; i < n; i++)
-        EXPECT(bytes[i] == '\n' || (bytes[i] >= ' ' && bytes[i] < 127));
-    *count += n;
+static void listen(void *arg, const char *bytes, size_t n)
+{
+    struct text *t = arg;
+
+    n = MIN(n, sizeof(t->bytes) - 1 - t->n);
+    memcpy(t->bytes + t->n, bytes, n);
+    t->n += n;
+}
+
+// Nothing that a terminal could obey.
+static void expect_printable(void)
+{
+    static wchar_t wide[sizeof(said.bytes)];
+
+    said.bytes[said.n] = 0;
+    EXPECT(strlen(said.bytes) == said.n);
+    if (said.n < sizeof(said.bytes) - 1)
+        EXPECT(mbstowcs(wide, said.bytes, ARRAY_SIZE(wide)) != (size_t)-1);
+    for (size_t i = 0; i < said.n && wide[i]; i++)
+        EXPECT(wide[i] == '\n' || (wide[i] >= ' ' && wide[i] < 0x7f) || wide[i] >= 0xa0);
+    said.n = 0;
 }
 
 // The blocks are told in range, and each run once more makes no difference.
@@ -88,22 +111,21 @@ static enum ckpt_error pass_epoch(const struct ckpt_source *source)
 static void look_at(const struct ckpt_source *source, u64 epoch, bool good)
 {
     u8 seen[INPUT_BLOCKS] = { 0 };
-    size_t said = 0;
-
     enum ckpt_error err = ckpt_open(&reader, source, epoch);
     if (!err)
         err = pass_epoch(source);
     EXPECT(!good || !err);
     if (!ckpt_open(&reader, source, epoch)) {
-        err = ckpt_describe(&reader, swallow, &said);
-        EXPECT(!good || (!err && said));
+        err = ckpt_describe(&reader, listen, &said);
+        EXPECT(!good || (!err && said.n));
     }
     if (!ckpt_open(&reader, source, epoch)) {
         err = ckpt_blocks(&reader, &walk, note_blocks, seen);
         EXPECT(!good || !err);
     }
-    err = ckpt_describe_memory(&verifier, source, epoch, swallow, &said);
+    err = ckpt_describe_memory(&verifier, source, epoch, listen, &said);
     EXPECT(!good || !err);
+    expect_printable();
 }
 
 static void look_at_all(const struct ckpt_source *source)
@@ -131,12 +153,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
     struct ckpt_source source;
     struct input input;
-    size_t said = 0;
 
+    setlocale(LC_ALL, "C.UTF-8");
     input_open(&input, data, size, &source);
     look_at_all(&source);
     if (!ckpt_open(&reader, &source, 0))
-        (void)!ckpt_describe_log(&reader, swallow, &said);
+        (void)!ckpt_describe_log(&reader, listen, &said);
+    expect_printable();
     // A source that fails.
     input.reads_left = data && size > 3 ? data[3] : 0;
     (void)!ckpt_verify(&verifier, &source, 0);

@@ -147,7 +147,7 @@ static bool is_changed(const u8 *changes, u32 n, u64 index, u32 *block)
 
     for (u32 i = 0; i < n; i++) {
         at += 1 + changes[i * CHANGE] + ((u64)changes[i * CHANGE + 1] << 5);
-        *block = changes[i * CHANGE + 2] & 1 ? 2 + changes[i * CHANGE + 2] % 16 : 0;
+        *block = changes[i * CHANGE + 2] & 1 ? INPUT_BLOCKS + changes[i * CHANGE + 2] % 16 : 0;
         if (at == index)
             return true;
     }

@@ -327,8 +327,9 @@ static void verify_image(int n)
 
 static int save(uint32_t flags, struct ckpt_figures *figures)
 {
-    struct ckpt_save_args args = { .path = (uintptr_t)IMAGE, .pid = family, .flags = CKPT_SAVE_TREE | flags,
-                                   .history = 4 };
+    struct ckpt_save_args args = {
+        .path = (uintptr_t)IMAGE, .pid = family, .flags = CKPT_SAVE_TREE | flags, .history = 4
+    };
 
     return ckpt_save(&args, figures);
 }
@@ -392,7 +393,7 @@ static void prepare_checkpoint(void)
 static void restore(int n, bool eager)
 {
     struct ckpt_restore_args args = { .path = (uintptr_t)IMAGE, .flags = eager ? CKPT_RESTORE_EAGER : 0 };
-    int ends[2], file = open("/each.log", O_RDONLY), before = getpid();
+    int ends[2], file = open("/", O_RDONLY), before = getpid();
     char byte = 0;
 
     CHECK(pipe(ends) == 0 && write(ends[1], "x", 1) == 1, "pipe");
@@ -451,6 +452,7 @@ static int restore_round(int n, bool eager)
     }
     int failed = fail_at(kind, 0);
     status = end_family(pid);
+    end_orphans();
     CHECK(status == 0 || failed, "n = %d: the restored family's status is %x", n, status);
     failed_with = status;
     return failed;

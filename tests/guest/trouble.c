@@ -210,9 +210,9 @@ static const struct {
     void (*run)(char **argv);
     int arguments;
 } troubles[] = {
-    { "churn", churn, 1 }, { "storm", storm, 1 }, { "pair", pair, 1 }, { "crowd", crowd, 1 },
-    { "saver", saver, 2 }, { "spoil", spoil, 1 }, { "flip", flip, 2 }, { "become", become, 1 },
-    { "litter", litter, 0 },
+    { "churn", churn, 1 }, { "storm", storm, 1 },   { "pair", pair, 1 },
+    { "crowd", crowd, 1 }, { "saver", saver, 2 },   { "spoil", spoil, 1 },
+    { "flip", flip, 2 },   { "become", become, 1 }, { "litter", litter, 0 },
 };
 
 int main(int argc, char **argv)

@@ -1,26 +1,37 @@
 // Models of image files, and comparing them with files.
 #include "ckpt_book.h"
+#include "image.h"
+#include "spare.h"
 #include <base/crc32c.h>
 #include <base/format.h>
 #include <base/string.h>
-#include <ckpt/image.h>
-#include <ckpt/spare.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <uapi/checkpoint.h>
 #include <uapi/errno.h>
 #include <uapi/fcntl.h>
 
+#define STILLS_MAX 1000
+
 static struct image_model *images[EVENTS_MAX];
 static struct epoch_model *epochs[EVENTS_MAX * 4];
 static u32 image_count, epoch_count;
+
+// A file that didn't change between two places in the log.
+static struct still {
+    int pid;  // its family's
+    u32 number;
+    size_t from, to;
+    u64 size, changes;
+    u32 crc;
+} stills[STILLS_MAX];
+static u32 still_count;
 
 void book_init(struct book *b, const char *path)
 {
     memset(b, 0, sizeof(*b));
     text_copy(b->path, path, sizeof(b->path));
-    (void)book_event(b, NULL, NULL);
-    b->events[0].ended = 0;
+    *book_event(b, NULL, NULL) = (struct event){ .gone = SIZE_MAX };
 }
 
 void books_free(void)
@@ -29,6 +40,7 @@ void books_free(void)
         free(images[--image_count]);
     while (epoch_count)
         free(epochs[--epoch_count]);
+    still_count = 0;
 }
 
 struct image_model *image_model_create(void)
@@ -67,7 +79,10 @@ static void take_content(struct content_model *m, const struct data *d)
 {
     static const u8 zeros[4096];
 
-    m->size = d->size;
+    struct inode_identity id;
+
+    inode_identify(file_inode(d->file), &id);
+    m->ino = id.ino;
     for (u32 i = 0; i * 4096 < d->size; i++)
         if (memcmp(d->bytes + i * 4096, zeros, 4096) != 0)
             m->crc[i] = crc32c(0, d->bytes + i * 4096, 4096);
@@ -157,6 +172,7 @@ static u32 content_crc(const void *ctx, u32 i)
 // What is found on the way through the records.
 struct found {
     struct ckpt_tree space[SPACES_MAX], content[DATA_MAX];
+    u64 content_ino[DATA_MAX];
 };
 
 static bool item_is_right(const struct epoch_model *m, const struct ckpt_item *item, u32 last, struct found *found)
@@ -168,11 +184,10 @@ static bool item_is_right(const struct epoch_model *m, const struct ckpt_item *i
                item->epoch.contents == m->contents && item->epoch.pipes == m->pipes;
     case CKPT_PIPE:
         return crc32c(0, item->pipe.bytes, item->pipe.size) == m->pipe_crc;
-    case CKPT_CONTENT:
-        for (u32 i = 0; i < m->contents; i++)
-            if (m->content[i].size == item->content.size)
-                return true;
-        return false;
+    case CKPT_FILE:
+        if (item->file.content)
+            found->content_ino[item->file.content - 1] = item->file.ino;
+        return true;
     case CKPT_SPACE:
         return item->space.heap_end - item->space.heap_start == m->space[item->object - 1].heap * 4096ull;
     case CKPT_TREE:
@@ -183,15 +198,12 @@ static bool item_is_right(const struct epoch_model *m, const struct ckpt_item *i
     }
 }
 
-// Contents stand in the order of the files' addresses, which the model doesn't know: so each must be one of the
-// model's, told by its size.
-static void check_content(struct checker *k, const struct epoch_model *m, const struct ckpt_tree *tree, u64 size)
+static const struct content_model *content_of(const struct checker *k, const struct epoch_model *m, u64 ino)
 {
     for (u32 i = 0; i < m->contents; i++)
-        if (m->content[i].size == size) {
-            check_tree(k, m->number, tree, DATA_PAGES, content_page, content_crc, &m->content[i]);
-            return;
-        }
+        if (m->content[i].ino == ino)
+            return &m->content[i];
+    wrong(k->crash, "epoch %llu carries what it shouldn't", (unsigned long long)m->number);
 }
 
 static void check_epoch(struct checker *k, const struct epoch_model *m)
@@ -199,7 +211,6 @@ static void check_epoch(struct checker *k, const struct epoch_model *m)
     struct ckpt_reader *r = &k->verifier.reader;
     struct ckpt_item item = {};
     struct found found = {};
-    u64 sizes[DATA_MAX] = {};
     enum ckpt_error error = ckpt_open(r, &k->image.source, m->number);
 
     do {
@@ -211,15 +222,14 @@ static void check_epoch(struct checker *k, const struct epoch_model *m)
         if (item.type && !item_is_right(m, &item, last, &found))
             wrong(k->crash, "epoch %llu: its %s record isn't what it was", (unsigned long long)m->number,
                   ckpt_type_name(item.type));
-        if (item.type == CKPT_CONTENT)
-            sizes[item.object - 1] = item.content.size;
     } while (item.type);
     if (m->digest && r->header.digest != m->digest)
         wrong(k->crash, "epoch %llu has another digest", (unsigned long long)m->number);
     for (u32 i = 0; i < m->spaces; i++)
         check_tree(k, m->number, &found.space[i], SLOTS, slot_page, space_crc, &m->space[i]);
     for (u32 i = 0; i < m->contents; i++)
-        check_content(k, m, &found.content[i], sizes[i]);
+        check_tree(k, m->number, &found.content[i], DATA_PAGES, content_page, content_crc,
+                   content_of(k, m, found.content_ino[i]));
 }
 
 static bool note_use(void *ctx, u32 first, u32 count)
@@ -341,6 +351,56 @@ void book_check(const struct book *b, const struct crash *c)
         (void)image_check(i, e->image, e->epoch, c, &blocks);
     if (i)
         inode_put(i);
+}
+
+void stills_begin(const struct household *h)
+{
+    struct inode_identity id;
+
+    stills_end(h);
+    for (u32 i = 0; i < DATA_MAX; i++) {
+        const struct data *d = &h->data[i];
+        if (!d->file)
+            continue;
+        inode_identify(file_inode(d->file), &id);
+        if (!id.nlink)
+            continue;
+        CHECK(still_count < STILLS_MAX);
+        stills[still_count++] =
+            (struct still){ h->pid, i, crash_log.count, SIZE_MAX, d->size, id.changes, crc32c(0, d->bytes, d->size) };
+    }
+}
+
+void stills_end(const struct household *h)
+{
+    for (u32 i = 0; i < still_count; i++)
+        if (stills[i].pid == h->pid)
+            stills[i].to = MIN(stills[i].to, crash_log.count);
+}
+
+static void check_still(const struct still *s, const struct crash *c)
+{
+    static u8 bytes[DATA_PAGES * 4096];
+    struct piece piece = { bytes, sizeof(bytes) };
+    struct inode_identity id;
+    struct inode *i;
+    char path[16];
+    size_t done;
+
+    snprintf(path, sizeof(path), "/data%d.%u", s->pid, s->number);
+    CHECK_OK(path_lookup(NULL, path, &i));
+    inode_identify(i, &id);
+    CHECK_OK(inode_read(i, 0, &piece, 1, &done));
+    inode_put(i);
+    if (id.size != s->size || id.changes != s->changes || crc32c(0, bytes, done) != s->crc)
+        wrong(c, "%s isn't as it was when its writer was saved", path);
+}
+
+void stills_check(const struct crash *c)
+{
+    for (u32 i = 0; i < still_count; i++)
+        if (stills[i].from <= c->position && c->position <= stills[i].to)
+            check_still(&stills[i], c);
 }
 
 void books_forget_spare(void)

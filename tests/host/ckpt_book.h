@@ -9,7 +9,7 @@
 #define BOOKS      2
 
 struct content_model {
-    u64 size;
+    u64 ino;
     u32 crc[DATA_PAGES];  // 0: no page (a page of zeros has none)
 };
 
@@ -62,6 +62,11 @@ u32 image_check(struct inode *i, const struct image_model *image, const struct e
 
 /* After the crash c, does the name mean what it may? */
 void book_check(const struct book *b, const struct crash *c);
+
+/* The family was saved, and until its files change, they are after a crash as they are now. */
+void stills_begin(const struct household *h);
+void stills_end(const struct household *h);
+void stills_check(const struct crash *c);
 
 /* Forget what the kernel remembers of images' spare blocks: it doesn't survive a crash. */
 void books_forget_spare(void);

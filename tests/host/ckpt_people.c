@@ -10,12 +10,12 @@
 #include <uapi/errno.h>
 #include <uapi/fcntl.h>
 
-#define DATA_FIRST   1u
-#define HEAP_FIRST   500u      // across the end of a lowest node
-#define HIGH_FIRST   0x3fff8u  // across the end of one above
-#define STACK_FIRST  ((u32)(USER_END / PAGE_SIZE) - STACK_SLOTS)
-#define HOUSEHOLDS   4
-#define PIPE_FD      8
+#define DATA_FIRST  1u
+#define HEAP_FIRST  500u      // across the end of a lowest node
+#define HIGH_FIRST  0x3fff8u  // across the end of one above
+#define STACK_FIRST ((u32)(USER_END / PAGE_SIZE) - STACK_SLOTS)
+#define HOUSEHOLDS  4
+#define PIPE_FD     8
 
 // ---- seeds
 
@@ -383,8 +383,9 @@ static void drop_slot(struct space *s, u32 slot)
 
 static void move_break(struct space *s)
 {
-    u32 heap = host_random(4) ? MIN(s->heap + host_random(4), (u32)HEAP_SLOTS) : host_random(HEAP_SLOTS + 1);
+    u32 heap = host_random(4) ? s->heap + host_random(4) : host_random(HEAP_SLOTS);
 
+    heap = MIN(heap, (u32)HEAP_SLOTS);
     for (u32 i = heap; i < s->heap; i++)
         drop_slot(s, DATA_SLOTS + i);
     s->heap = heap;
@@ -466,6 +467,7 @@ static void open_data(struct household *h, u32 i)
 
     snprintf(path, sizeof(path), "/data%d.%u", h->pid, i);
     CHECK_OK(path_open(NULL, path, O_RDWR | O_CREATE, &h->data[i].file));
+    CHECK_OK(file_truncate(h->data[i].file, 0));
     for (u32 at = 0; at < piece.size; at += 4096)
         seed_fill(seed_new(), h->data[i].bytes + at);
     memset(h->data[i].bytes + piece.size, 0, sizeof(h->data[i].bytes) - piece.size);

@@ -176,15 +176,25 @@ static struct fiber *fiber_start(void (*entry)(void *), void *arg)
     host_fail("too many threads");
 }
 
+// On the scheduler's stack, which can't be switched away from.
+static void bury(struct fiber *f)
+{
+    u32 was = preemption;
+
+    preemption = 0;
+    f->kernel_thread->on_dead(f->kernel_thread);
+    preemption = was;
+}
+
 static void switch_to(struct fiber *f)
 {
     current = f;
     fiber_switch_begins(&scheduler_fake_stack, f->stack, FIBER_STACK);
     swapcontext(&scheduler, &f->context);
     fiber_switch_ends(scheduler_fake_stack, NULL, NULL);
-    current = NULL;
     if (!f->alive && f->kernel_thread && f->kernel_thread->on_dead)
-        f->kernel_thread->on_dead(f->kernel_thread);
+        bury(f);
+    current = NULL;
 }
 
 // When nobody can run, time passes until somebody's deadline.

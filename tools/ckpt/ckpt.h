@@ -1,6 +1,6 @@
 // What the subcommands of ckpt share: options, exit statuses, and how they are called.
 //
-// Each subcommand is one file, ckpt_NAME(). main() has read its options and looked at the number of its arguments.
+// Each subcommand is one file, cmd_NAME(). main() has read its options and looked at the number of its arguments.
 #pragma once
 
 #include <base/types.h>
@@ -17,24 +17,24 @@ struct options {
     enum view view;       // never AUTO once main() has begun
     bool quiet;           // no progress, no word when all is well
     bool force;           // replace what there is
-    bool page_content;    // diff: bytes, not only places
+    bool all;             // cut nothing short
     const char *symbols;  // a program with a symbol table; NULL: none
     const char *output;
     char **args;  // what is left: images and the like
     int count;
 };
 
-int ckpt_show(const struct options *o);
-int ckpt_log(const struct options *o);
-int ckpt_ps(const struct options *o);
-int ckpt_fds(const struct options *o);
-int ckpt_mem(const struct options *o);
-int ckpt_dump(const struct options *o);
-int ckpt_check(const struct options *o);
-int ckpt_diff(const struct options *o);
-int ckpt_core(const struct options *o);
-int ckpt_gdb(const struct options *o);
-int ckpt_pack(const struct options *o);
-int ckpt_compact(const struct options *o);
-int ckpt_export(const struct options *o);
-int ckpt_import(const struct options *o);
+int cmd_show(const struct options *o);
+int cmd_log(const struct options *o);
+int cmd_ps(const struct options *o);
+int cmd_fds(const struct options *o);
+int cmd_mem(const struct options *o);
+int cmd_dump(const struct options *o);
+int cmd_verify(const struct options *o);
+int cmd_diff(const struct options *o);
+int cmd_core(const struct options *o);
+int cmd_gdb(const struct options *o);
+int cmd_pack(const struct options *o);
+int cmd_compact(const struct options *o);
+int cmd_export(const struct options *o);
+int cmd_import(const struct options *o);

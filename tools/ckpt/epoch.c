@@ -288,10 +288,10 @@ void epochs_release(struct epoch *epochs, size_t count)
 u64 process_register(const struct epoch *e, const struct epoch_process *p, u32 number)
 {
     u32 width = e->machine->register_width;
-    const u8 *at = p->registers.bytes + (size_t)number * width;
 
     if (!p->registers.bytes || (number + 1) * width > p->registers.size)
         return 0;
+    const u8 *at = p->registers.bytes + (size_t)number * width;
     return width == 8 ? le64(at) : le32(at);
 }
 

@@ -4,10 +4,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BAR_WIDTH    40
-#define FIRST_NS     500000000ull  // what is done by then needs no bar
-#define INTERVAL_NS  100000000ull
-#define NS_PER_S     1000000000ull
+#define BAR_WIDTH   40
+#define FIRST_NS    500000000ull  // what is done by then needs no bar
+#define INTERVAL_NS 100000000ull
+#define NS_PER_S    1000000000ull
 
 static u64 now_ns(void)
 {
@@ -19,7 +19,9 @@ static u64 now_ns(void)
 
 void progress_begin(struct progress *p, const char *what, u64 whole, bool quiet)
 {
-    *p = (struct progress){ .what = what, .whole = whole, .begun_ns = now_ns(), .wanted = !quiet && isatty(STDERR_FILENO) };
+    *p = (struct progress){
+        .what = what, .whole = whole, .begun_ns = now_ns(), .wanted = !quiet && isatty(STDERR_FILENO)
+    };
 }
 
 void progress_set(struct progress *p, u64 done)

@@ -56,7 +56,7 @@ void file_export(struct file *f, struct x_file *out);
 /* Open again what was exported. Pipes: -ENOTSUP. -ESTALE, -ETXTBSY, -ENODEV, -EINVAL, -ENOMEM. */
 MUST_CHECK int file_import(const struct x_file *x, const char *name, struct file **out);
 
-/* The same, with `inode` (a regular file; borrowed) in place of the one that was exported. */
+/* The same, with `inode` (borrowed; a file for a file, a directory for a directory) in place of the exported one. */
 MUST_CHECK int file_import_at(const struct x_file *x, const char *name, struct inode *inode, struct file **out);
 
 // A pipe's state, for an image.

@@ -26,6 +26,9 @@ MUST_CHECK int path_rename(struct inode *cwd, const char *from, const char *to);
  */
 MUST_CHECK int path_create_unnamed(struct file **out);
 
+/* An empty directory as rmdir leaves it to those who still use it: gone with its last reference. -ENOSPC. */
+MUST_CHECK int path_create_removed(struct inode **out);
+
 /*
  * Give an unnamed file its name, atomically in place of what bore it, and make all of it durable: at any crash the name
  * means the old file or the new one, whole. -EISDIR, -ENOSPC, -ETXTBSY (the old one is being executed or restored

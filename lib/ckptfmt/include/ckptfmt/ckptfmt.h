@@ -59,7 +59,8 @@ enum ckpt_error {
 };
 const char *ckpt_error_text(enum ckpt_error e);
 
-/* Text from an image, for a person: control characters become '?', cut to size and terminated. Returns `to`. */
+/* Text from an image, for a person: what isn't UTF-8 and control characters become '?', cut to size and terminated.
+ * Returns `to`. */
 char *ckpt_text(char *to, size_t size, const char *text, size_t length);
 
 // What is known of a machine whose processes images hold.
@@ -196,8 +197,10 @@ struct ckpt_restart {
     u64 done, left_ns;
 };
 
+#define CKPT_CWD_REMOVED 0
+
 struct ckpt_cwd {
-    u64 ino, generation;
+    u64 ino, generation;  // ino CKPT_CWD_REMOVED: a directory that had been removed
     const char *path;  // as in struct ckpt_file
     u32 path_length;
 };

@@ -4,3 +4,7 @@
 struct context {
     void *stack_top;
 };
+
+struct fpu_state {
+    char unused;
+};

@@ -1,0 +1,225 @@
+// The checkpoint engine's writing side over a long time, and when things fail.
+//
+// Long: images with a bounded history stay bounded over hundreds of epochs, nearly all of them cost two flushes of the
+// disk once the file has room, and nothing leaks. Failing: the n-th allocation, the n-th request to the disk, for all n
+// that a save comes to: a save that fails leaves what was there, and the next one succeeds.
+//
+// usage: ckpt_fault_test [SEED]
+#include "ckpt_life.h"
+#include <base/string.h>
+#include <stdlib.h>
+#include <uapi/checkpoint.h>
+#include <uapi/errno.h>
+
+#define DISK_BLOCKS   4000
+#define LONG_EPOCHS   200
+#define WORK_PAGES    8  // of a small epoch
+#define EPOCHS_BEFORE 4
+#define BEYOND        3  // places of faults that aren't reached, until no more are tried
+
+static struct book book;
+static struct life life;
+static u64 seed, saves, faults;
+
+static void begin(void)
+{
+    CHECK_OK(fs_mount(crash_disk));
+    book_init(&book, "/a.ckpt");
+    life_begin(&life, 100);
+}
+
+static void end(void)
+{
+    life_end(&life);
+    books_forget_spare();
+    CHECK_OK(fs_unmount());
+}
+
+// Run it on a fresh disk; everything is given back at the end.
+static void attempt(void (*work)(void *), void *arg)
+{
+    crash_disk_create(DISK_BLOCKS, 0);
+    u64 objects = host_objects();
+    u32 frames = host_frames_used();
+    host_run(work, arg);
+    CHECK(host_objects() == objects && host_frames_used() == frames);
+    CHECK(host_fsck() == 0);
+    books_free();
+}
+
+// ---- long
+
+struct course {
+    u32 history;
+    bool steady;  // always as many pages change
+};
+
+// What the file may hold besides what its epochs use: an epoch more, and what is found to be spare only later.
+static u64 blocks_allowed(u32 used)
+{
+    return used + MAX(used / 2, 64u) + 64;
+}
+
+static void go_on_long(void *arg)
+{
+    const struct course *course = arg;
+    struct plan plan = { CKPT_SAVE_TREE | CKPT_SAVE_EXTERNAL, course->history, NEVER_CANCEL, false };
+    struct outcome out;
+    u32 used_most = 0, flushes[LONG_EPOCHS] = {}, few = 0;
+    u64 blocks_most = 0, file_most = 0;
+
+    begin();
+    for (u32 n = 0; n < LONG_EPOCHS; n++) {
+        household_change(&life.h, course->steady ? WORK_PAGES : host_random(10) ? host_random(12) : 200);
+        if (!course->steady && host_random(10) == 0)
+            household_fork(&life.h);
+        if (!course->steady && host_random(10) == 0)
+            household_exit(&life.h);
+        host_record(&crash_log);
+        life_save(&life, &book, &plan, &out);
+        host_record(NULL);
+        host_log_free(&crash_log);
+        CHECK(!out.err && out.continued == (n > 0));
+        used_most = MAX(used_most, out.used);
+        blocks_most = MAX(blocks_most, out.blocks);
+        file_most = MAX(file_most, out.file_blocks);
+        flushes[n] = out.flushes;
+        saves++;
+    }
+    for (u32 n = LONG_EPOCHS / 2; n < LONG_EPOCHS; n++)
+        few += flushes[n] <= 2;
+    if (MAX(blocks_most, file_most) > blocks_allowed(used_most))
+        host_fail("the file has %llu blocks, of which at most %u were in use", (unsigned long long)file_most,
+                  used_most);
+    if (few < LONG_EPOCHS / 2 * 4 / 5)
+        host_fail("only %u of the last %u epochs cost two flushes of the disk", few, LONG_EPOCHS / 2);
+    end();
+}
+
+// ---- faults
+
+enum what { MEMORY, READS, WRITES, FLUSHES, WHATS };
+
+struct fault {
+    enum what what;
+    u32 at;
+    bool from_then_on;
+    bool reached;
+};
+
+static void inject(const struct fault *f, bool on)
+{
+    static const enum disk_op ops[] = { [READS] = DISK_READ, [WRITES] = DISK_WRITE, [FLUSHES] = DISK_FLUSH };
+
+    if (f->what == MEMORY)
+        host_fail_memory(on ? f->at : 0, f->from_then_on);
+    else
+        host_fail_disk(ops[f->what], on ? f->at : 0, f->from_then_on);
+}
+
+// The file system became read-only. Mounted anew it is as the disk says; the family goes on from its image.
+static void remount(bool failed)
+{
+    life_end(&life);
+    books_forget_spare();
+    (void)!fs_unmount();
+    CHECK_OK(fs_mount(crash_disk));
+    if (failed)
+        life_settle(&book);
+    life_begin(&life, 100);
+    life_restore(&life, &book);
+}
+
+static void live_a_little(void)
+{
+    struct plan plan = plan_random();
+    struct outcome out;
+
+    plan.cancel_after = NEVER_CANCEL;
+    for (u32 n = 1 + host_random(EPOCHS_BEFORE); n > 0; n--) {
+        life_save(&life, &book, &plan, &out);
+        household_change(&life.h, host_random(60));
+        CHECK_OK(household_write(&life.h));
+    }
+    if (host_random(4) == 0)
+        household_forget(&life.h, true);
+    else if (host_random(3) == 0)
+        life_restore(&life, &book);
+    household_fork(&life.h);
+    household_change(&life.h, host_random(20));
+}
+
+static bool is_read_only(void)
+{
+    struct file *f;
+    int err = path_create_unnamed(&f);
+
+    if (!err)
+        file_put(f);
+    CHECK(!err || err == -EROFS || err == -EIO);
+    return err;
+}
+
+static void fail_a_save(void *arg)
+{
+    struct fault *f = arg;
+    struct plan plan = plan_random();
+    struct outcome out, after;
+
+    begin();
+    live_a_little();
+    plan.cancel_after = NEVER_CANCEL;
+    plan.faulty = true;
+    life_unpin(&life);
+    inject(f, true);
+    life_save(&life, &book, &plan, &out);
+    f->reached = f->what == MEMORY ? host_memory_failed() : host_disk_failed();
+    inject(f, false);
+    bool dead = is_read_only();
+    if (dead && out.err && out.continued)
+        life_settle(&book);
+    if (!dead || out.continued)
+        life_check(&book, &after);
+    if (dead)
+        remount(out.err != 0);
+    life_check(&book, &after);
+    plan.faulty = false;
+    life_save(&life, &book, &plan, &out);
+    CHECK(!out.err);
+    end();
+}
+
+static void fail_everywhere(enum what what, bool from_then_on)
+{
+    u32 beyond = 0;
+
+    for (u32 n = 1; beyond < BEYOND; n += 1 + n / 40) {
+        struct fault f = { what, n, from_then_on, false };
+        host_set_place("ckpt_fault_test: fault %u at %u%s", what, n, from_then_on ? " and after" : "");
+        host_seed(seed * 1000000 + what * 100000 + n * 2 + from_then_on);
+        attempt(fail_a_save, &f);
+        beyond = f.reached ? 0 : beyond + 1;
+        faults += f.reached;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct course courses[] = { { 1, true },  { 2, true },  { 8, true },
+                                             { 1, false }, { 3, false }, { 8, false } };
+
+    seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+    host_set_memory(1000);
+    for (u32 i = 0; i < ARRAY_SIZE(courses); i++) {
+        host_set_place("ckpt_fault_test: course %u", i);
+        host_seed(seed * 1000 + i);
+        attempt(go_on_long, (void *)&courses[i]);
+    }
+    for (enum what what = MEMORY; what < WHATS; what++)
+        for (u32 on = 0; on < 2; on++)
+            fail_everywhere(what, on);
+    host_disk_destroy();
+    printf("ckpt_fault_test: seed %llu, %llu epochs, %llu faults, all good\n", (unsigned long long)seed,
+           (unsigned long long)saves, (unsigned long long)faults);
+    return 0;
+}
