@@ -8,7 +8,7 @@ $(CRASH_PROGRAMS): $(U)/%: $(U)/%.c.o $(LIBC) user/libc/$(ARCH)/user.ld
 	$(USER_LINK) -o $@ $< $(LIBC)
 
 $(CRASH_TOOL): $(CRASH_SOURCES:%=$(H)/%.o) $(TOOL_LIB) $(HOST_LIB)
-	$(CC) -fuse-ld=lld -o $@ $^
+	$(CC) -fuse-ld=lld -o $@ $^ -lisal
 
 -include $(CRASH_SOURCES:%=$(H)/%.d) $(CRASH_PROGRAMS:%=%.c.d)
 

@@ -59,42 +59,57 @@ static int file_add(struct snapshot *snap, struct file *f, u32 place)
     return 0;
 }
 
-static int note_files(struct snapshot *snap, struct proc *p, const struct member *m)
+// Takes the reference.
+static int note_file(struct snapshot *snap, const struct member *m, int fd, struct file *f)
 {
-    for (int fd = 0; fd < OPEN_MAX; fd++) {
-        struct file *f = proc_file(p, fd);
-        u32 place;
-        int err = 0;
+    u32 place;
+    int err = 0;
 
-        if (!f)
-            continue;
-        if (file_search(snap, f, &place))
-            file_put(f);
-        else
-            err = file_add(snap, f, place);
-        if (err)
-            return err;
-        struct open_file *o = snap->files[place];
-        if (o->holders++ == 0) {
-            o->pid = m->state.pid;
-            o->fd = fd;
-        }
+    if (file_search(snap, f, &place))
+        file_put(f);
+    else
+        err = file_add(snap, f, place);
+    if (err)
+        return err;
+    struct open_file *o = snap->files[place];
+    if (o->holders++ == 0) {
+        o->pid = m->state.pid;
+        o->fd = fd;
     }
     return 0;
+}
+
+static int note_files(struct snapshot *snap, struct proc *p, const struct member *m)
+{
+    struct file *files[OPEN_MAX];
+    int err = 0;
+
+    proc_files(p, files);
+    for (int fd = 0; fd < OPEN_MAX; fd++) {
+        if (!files[fd])
+            continue;
+        if (err)
+            file_put(files[fd]);
+        else
+            err = note_file(snap, m, fd, files[fd]);
+    }
+    return err;
 }
 
 // When all files are known, their places don't change any more.
 static void number_files(struct snapshot *snap, struct proc *p, struct member *m)
 {
+    struct file *files[OPEN_MAX];
+
+    proc_files(p, files);
     for (int fd = 0; fd < OPEN_MAX; fd++) {
-        struct file *f = proc_file(p, fd);
         u32 place;
 
-        if (!f)
+        if (!files[fd])
             continue;
-        if (file_search(snap, f, &place))
+        if (file_search(snap, files[fd], &place))
             m->fd_file[fd] = 1 + place;
-        file_put(f);
+        file_put(files[fd]);
     }
 }
 

@@ -87,24 +87,35 @@ int fd_replace(struct proc *p, int fd, struct file *f)
     return 0;
 }
 
+void fds_get(struct proc *p, struct file **files)
+{
+    spin_lock(&p->fds.lock);
+    for (int fd = 0; fd < OPEN_MAX; fd++)
+        files[fd] = p->fds.files[fd] ? file_get(p->fds.files[fd]) : NULL;
+    spin_unlock(&p->fds.lock);
+}
+
 void fds_copy(struct proc *from, struct proc *to)
 {
-    for (int fd = 0; fd < OPEN_MAX; fd++) {
-        struct file *f;
+    struct file *files[OPEN_MAX];
 
-        if (fd_lookup(from, fd, &f) == 0)
-            (void)exchange(&to->fds, fd, f);
-    }
+    fds_get(from, files);
+    fds_replace_all(to, files);
 }
 
 void fds_replace_all(struct proc *p, struct file **files)
 {
-    for (int fd = 0; fd < OPEN_MAX; fd++) {
-        struct file *before = exchange(&p->fds, fd, files ? files[fd] : NULL);
+    struct file *before[OPEN_MAX];
 
-        if (before)
-            file_put(before);
+    spin_lock(&p->fds.lock);
+    for (int fd = 0; fd < OPEN_MAX; fd++) {
+        before[fd] = p->fds.files[fd];
+        p->fds.files[fd] = files ? files[fd] : NULL;
     }
+    spin_unlock(&p->fds.lock);
+    for (int fd = 0; fd < OPEN_MAX; fd++)
+        if (before[fd])
+            file_put(before[fd]);
 }
 
 void fds_exchange(struct proc *p, struct proc *draft)

@@ -184,6 +184,9 @@ void proc_mark_killed(struct proc *p, int reason) REQUIRES(family_lock);
 void fds_init(struct proc *p);
 void fds_copy(struct proc *from, struct proc *to);
 
+/* All files (OPEN_MAX; NULL where there is none), with a reference each. */
+void fds_get(struct proc *p, struct file **files);
+
 /* Put `files` (OPEN_MAX; NULL: all empty) in place of what is there, which is closed. Takes the references over. */
 void fds_replace_all(struct proc *p, struct file **files);
 

@@ -47,12 +47,7 @@ void proc_export(struct proc *p, struct x_proc *out)
     fpu_export(&p->fpu, out->fpu);
 }
 
-struct file *proc_file(struct proc *p, int fd)
+void proc_files(struct proc *p, struct file **files)
 {
-    spin_lock(&p->fds.lock);
-    struct file *f = fd >= 0 && fd < OPEN_MAX ? p->fds.files[fd] : NULL;
-    if (f)
-        file_get(f);
-    spin_unlock(&p->fds.lock);
-    return f;
+    fds_get(p, files);
 }

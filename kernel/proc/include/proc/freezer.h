@@ -46,8 +46,8 @@ void proc_export(struct proc *p, struct x_proc *out);
 /* The place of the process's parent among the members; -1: it is not one of them. */
 int family_parent(const struct family *f, u32 member);
 
-/* Its open file at fd with a reference; NULL if there is none. */
-struct file *proc_file(struct proc *p, int fd);
+/* Its open files (OPEN_MAX; NULL where there is none), with a reference each. */
+void proc_files(struct proc *p, struct file **files);
 
 // Revival: processes built where nobody sees them, to be let loose at once. The first is the calling process.
 struct revival;
