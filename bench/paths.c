@@ -1,5 +1,6 @@
-// paths [NAME...]: go the kernel's main paths between marks, so that the counting plugin of QEMU (bench/plugin) can tell
-// what each costs in instructions. For each pair of marks a line "name operations"; without a plugin it tells nothing more.
+// paths [NAME...]: go the kernel's main paths between marks, so that the counting plugin of QEMU (bench/plugin) can
+// tell what each costs in instructions. For each pair of marks a line "name operations"; without a plugin it tells
+// nothing more.
 //
 // A path is gone several times; whoever reads the counts takes the least.
 #include "mark.h"
@@ -14,11 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE   4096u
-#define KIB    1024u
-#define MIB    (1024u * 1024)
-#define ROUNDS 4
-#define IMAGE  "/paths.ckpt"
+#define PAGE    4096u
+#define KIB     1024u
+#define MIB     (1024u * 1024)
+#define ROUNDS  4
+#define IMAGE   "/paths.ckpt"
 #define SCRATCH "/paths.tmp"
 
 static char buf[64 * KIB];
@@ -27,8 +28,7 @@ static char buf[64 * KIB];
 #define FILE_PAGES 64
 static const char file_pages[FILE_PAGES * PAGE] __attribute__((aligned(4096))) = { [0 ... FILE_PAGES * PAGE - 1] = 1 };
 
-#define MARK(which)                                                                                 \
-    __asm__ volatile(".byte %c0, %c1, %c2, %c3, %c4, %c5, %c6, %c7" : : MARK_OPERANDS(which) : "memory")
+#define MARK(which) __asm__ volatile(".byte %c0, %c1, %c2, %c3, %c4, %c5, %c6, %c7" : : MARK_OPERANDS(which) : "memory")
 
 // The counting starts, and ends.
 static inline void begin(void)
@@ -447,22 +447,14 @@ static const struct path {
     void (*go)(void);
     int rounds;
 } paths[] = {
-    { "call", system_call, ROUNDS },
-    { "switch", context_switch, ROUNDS },
-    { "fork", fork_wait, ROUNDS },
-    { "exec", fork_exec_wait, ROUNDS },
-    { "zero", fault_zero, ROUNDS },
-    { "copy", fault_copy, ROUNDS },
-    { "file", fault_file, ROUNDS },
-    { "pipe", pipe_bytes, ROUNDS },
-    { "write", file_bytes, ROUNDS },
-    { "create", create_unlink, ROUNDS },
-    { "pause", pauses, 1 },
-    { "checkpoint", checkpoint_all, 1 },
-    { "idle", checkpoint_idle, 1 },
-    { "changed", checkpoint_changed, 1 },
-    { "restore", restore, 1 },
-    { "first", restore_small, 1 },
+    { "call", system_call, ROUNDS }, { "switch", context_switch, ROUNDS },
+    { "fork", fork_wait, ROUNDS },   { "exec", fork_exec_wait, ROUNDS },
+    { "zero", fault_zero, ROUNDS },  { "copy", fault_copy, ROUNDS },
+    { "file", fault_file, ROUNDS },  { "pipe", pipe_bytes, ROUNDS },
+    { "write", file_bytes, ROUNDS }, { "create", create_unlink, ROUNDS },
+    { "pause", pauses, 1 },          { "checkpoint", checkpoint_all, 1 },
+    { "idle", checkpoint_idle, 1 },  { "changed", checkpoint_changed, 1 },
+    { "restore", restore, 1 },       { "first", restore_small, 1 },
     { "eager", restore_eager, 1 },
 };
 

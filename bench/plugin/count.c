@@ -1,9 +1,9 @@
 // A plugin for QEMU: counts the guest's instructions between two marks that a guest program executes (bench/mark.h).
 //
-// Options: out=FILE. The file gets a line "span KERNEL USER" for each pair of marks, and at the end "at ADDRESS COUNT" for
-// each of the kernel's instructions that ran between marks. One CPU only.
-#include "qemu_plugin.h"
+// Options: out=FILE. The file gets a line "span KERNEL USER" for each pair of marks, and at the end "at ADDRESS COUNT"
+// for each of the kernel's instructions that ran between marks. One CPU only.
 #include "../mark.h"
+#include "qemu_plugin.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// The part of QEMU's plugin interface, version 1 (QEMU 4.2 to 8.2), that we use. Debian's packages have no header for it.
+// The part of QEMU's plugin interface, version 1 (QEMU 4.2 to 8.2), that we use. Debian has no header for it.
 #pragma once
 
 #include <stdbool.h>

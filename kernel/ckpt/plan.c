@@ -97,10 +97,12 @@ static int note_file(struct plan *plan, const struct ckpt_file *f)
     return file->path ? 0 : -ENOMEM;
 }
 
-static int note_space(struct plan *plan, const struct ckpt_space *s)
+static int note_space(struct image *image, struct plan *plan, const struct ckpt_space *s)
 {
     struct plan_space *space = &plan->spaces[plan->space_count++];
 
+    if (s->regions > REGIONS_MAX)
+        return refuse(image, "holds more regions of memory than a process can have");
     space->heap_start = s->heap_start;
     space->heap_end = s->heap_end;
     space->heap_limit = s->heap_limit;
@@ -184,7 +186,7 @@ static int note(struct image *image, struct plan *plan, const struct ckpt_item *
     case CKPT_FILE:
         return note_file(plan, &item->file);
     case CKPT_SPACE:
-        return note_space(plan, &item->space);
+        return note_space(image, plan, &item->space);
     case CKPT_TREE:
         if (last == CKPT_CONTENT)
             plan->contents[item->object - 1].tree = item->tree;

@@ -182,8 +182,9 @@ u32 vmspace_export(struct vmspace *space, struct x_region *out, u32 n)
 
     mutex_lock(&space->lock);
     list_for_each(r, &space->regions, link) {
+        u64 resident = page_table_count(space->root, r->start, r->end);
         if (i < n)
-            out[i] = (struct x_region){ r->start, r->end, page_table_count(space->root, r->start, r->end), r->prot, r->kind };
+            out[i] = (struct x_region){ r->start, r->end, resident, r->prot, r->kind };
         i++;
     }
     mutex_unlock(&space->lock);

@@ -1,12 +1,12 @@
 // CRC-32C by tables, sixteen bytes a step (slicing, after Kounavis and Berry, 2005). The tables are made at first use.
 //
-// The processor's instruction for it (SSE4.2) is not used: emulated, it is a loop over bits, at a quarter of this speed.
+// The processor's instruction for it (SSE4.2) is not used: emulated, it is a loop over bits, much slower than tables.
 #include <base/byteorder.h>
 #include <base/crc32c.h>
 
 #define POLYNOMIAL 0x82f63b78u  // Castagnoli's, bits reversed
 
-#define SLICES 16
+#define SLICES     16
 
 static u32 table[SLICES][256];
 static _Atomic bool table_ready;

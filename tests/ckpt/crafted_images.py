@@ -228,6 +228,15 @@ def header_lies(good):
         struct.pack_into("<I", data, BLOCK + HEADER_CRC, crc32c(data[BLOCK:BLOCK + HEADER_CRC]))
         return bytes(data)
 
+    blocks = len(good) // BLOCK
+    alone = {"epoch-2": ("Q", 168, 2), "parent-1": ("Q", 176, 1), "wall-1": ("Q", 184, 1), "blocks-fewer": ("Q", 192, 3), "blocks-2^32": ("Q", 192, 1 << 32),
+             "area-in-slot-b": ("Q", 200, 1), "area-at-the-end": ("Q", 200, blocks), "area-on-a-page": ("Q", 200, 2), "area-odd": ("Q", 208, 1236),
+             "area-shorter": ("Q", 208, 136)}
+    for name, (form, at, value) in alone.items():
+        data = bytearray(good)
+        struct.pack_into("<" + form, data, at, value)
+        struct.pack_into("<I", data, HEADER_CRC, crc32c(data[:HEADER_CRC]))
+        yield f"header-{name}", bytes(data)
     yield "newer-slot-with-the-older-records", slot_b()
     yield "newer-slot-on-a-page", slot_b(block=2, size=4096, digest=crc32c(good[2 * BLOCK:3 * BLOCK]))
     yield "newest-of-all", slot_b(epoch=MAX64)

@@ -69,3 +69,43 @@ def test_harmless_lies(tmp_path, good_image):  # noqa: F811
         assert tool_accepts(tmp_path / name), name
     (tmp_path / "run").mkdir()
     restore_all(tmp_path / "run", images, survived)
+
+
+def test_more_regions_than_a_process_can_have(tmp_path, good_image):  # noqa: F811
+    """The format allows 500, this kernel less."""
+    x = crafted_images.Editable(good_image)
+    space = x.payload(crafted_images.SPACE)
+    start, = crafted_images.struct.unpack_from("<Q", space, 16)  # above the heap's limit there is room for pages of data
+    below = [space[32 + 32 * i:64 + 32 * i] for i in range(crafted_images.struct.unpack_from("<I", space, 24)[0])]
+    more = [crafted_images.struct.pack("<QQIIII", at, at + 4096, 3, 1, 0, 0) for at in range(start + 4095 & ~4095, (start + 4095 & ~4095) + 8192 * 300, 8192)]
+    regions = sorted(below + more, key=lambda r: crafted_images.struct.unpack_from("<Q", r))
+    space[32:] = b"".join(regions)
+    x.set(crafted_images.SPACE, "I", 24, len(regions)).set(crafted_images.SPACE, "Q", 16, crafted_images.struct.unpack_from("<Q", space, 8)[0])
+    restore_all(tmp_path, {"300-regions": x.build()}, lambda name, result: said_why(result))
+
+
+def said_why(result):
+    assert result.status not in (0, 3) and "more regions of memory than a process can have" in result.output, result
+
+
+def test_saving_what_was_restored_from_a_lie(tmp_path, good_image):  # noqa: F811
+    """Pages come when they are touched, so some lies run for a while; then the old trees are what a new epoch builds upon."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    lies = dict(crafted_images.tree_lies(good_image))
+    for n, data in enumerate(lies.values()):
+        (folder / f"i{n}").write_bytes(data)
+    disk = machines.make_disk(str(tmp_path / "disk.img"), [machines.guest_program("counters"), f"{folder}:/bad"], "256M")
+    m = machines.Machine(disk)
+    m.check("counters")
+    before = m.counters()
+    for n in range(len(lies)):
+        pid = m.start_in_background(f"{RESTORE} /bad/i{n}")
+        m.run(f"checkpoint {pid} /bad/i{n}")
+        m.run(f"checkpoint -k {pid} /bad/i{n}")
+    m.check("sleep 50")
+    after = m.counters()
+    m.power_off()
+    machines.assert_fs_clean(disk)
+    for live in ("procs_live", "files_live", "spaces_live", "commit_used", "pipes_live"):
+        assert before[live] == after[live], f"{live}: {before[live]}, then {after[live]}"

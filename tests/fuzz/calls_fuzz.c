@@ -471,8 +471,8 @@ static void make_program(const u8 *fill)
 static uintptr_t argument(u32 word, u32 kind)
 {
     static const uaddr_t places[] = {
-        0x100,     0x180,         LOW_END - 8,  LOW_END - FILL, LOW_END - 1,  READ_ONLY, READ_ONLY + PAGE_SIZE - 3,
-        HIGH,      HIGH + 0xff8,  USER_END,     USER_END - 1,   USER_END + 8, 0,         (uaddr_t)-1,
+        0x100,       0x180,        LOW_END - 8, LOW_END - FILL, LOW_END - 1,  READ_ONLY, READ_ONLY + PAGE_SIZE - 3,
+        HIGH,        HIGH + 0xff8, USER_END,    USER_END - 1,   USER_END + 8, 0,         (uaddr_t)-1,
         (uaddr_t)-8, 0x100000,
     };
 

@@ -4,9 +4,35 @@
 #include <uapi/errno.h>
 
 static const char *const names[] = {
-    "a",       "b",        "d",      "d/e",      "d/n1",   "d/n50",  ".",     "..",   "d/..", "d/e/../../d/n3",
-    "//d//n2", "d/missing", "d/e/x", "d/e/x/..", "dev",    "dev/x",  "a/b",   "",     "/",    "d/e/.",
-    "../../d", "new",       "d/new", "d/e/new",  "d/n1/x", "d/n88/", "n\xff", "\x01", "d/e/f/g/h/i/j/k/l/m/n/o/p",
+    "a",
+    "b",
+    "d",
+    "d/e",
+    "d/n1",
+    "d/n50",
+    ".",
+    "..",
+    "d/..",
+    "d/e/../../d/n3",
+    "//d//n2",
+    "d/missing",
+    "d/e/x",
+    "d/e/x/..",
+    "dev",
+    "dev/x",
+    "a/b",
+    "",
+    "/",
+    "d/e/.",
+    "../../d",
+    "new",
+    "d/new",
+    "d/e/new",
+    "d/n1/x",
+    "d/n88/",
+    "n\xff",
+    "\x01",
+    "d/e/f/g/h/i/j/k/l/m/n/o/p",
     "a name that is longer than fourteen",
 };
 
@@ -82,7 +108,8 @@ static void work(void *arg)
     root = fs_root();
     disk_walk();
     for (u32 k = 0; k < w->count; k++)
-        perform(w->ops[3 * k], names[w->ops[3 * k + 1] % ARRAY_SIZE(names)], names[w->ops[3 * k + 2] % ARRAY_SIZE(names)]);
+        perform(w->ops[3 * k], names[w->ops[3 * k + 1] % ARRAY_SIZE(names)],
+                names[w->ops[3 * k + 2] % ARRAY_SIZE(names)]);
     disk_walk();
     inode_put(root);
     CHECK_OK(fs_unmount());

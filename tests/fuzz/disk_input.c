@@ -263,8 +263,14 @@ bool disk_input_seed(u32 n, u64 *offset, const u8 **bytes, u32 *size)
     const struct {
         u64 offset;
         u32 size;
-    } journal[] = { { log, 24 },          { log + 4096, 96 }, { log + 2 * 4096, 248 }, { log + 3 * 4096, 248 },
-                    { log + 4 * 4096, 64 }, { log + 5 * 4096, 64 }, { log + 6 * 4096, 64 },  { log + 7 * 4096, 64 } };
+    } journal[] = { { log, 24 },
+                    { log + 4096, 96 },
+                    { log + 2 * 4096, 248 },
+                    { log + 3 * 4096, 248 },
+                    { log + 4 * 4096, 64 },
+                    { log + 5 * 4096, 64 },
+                    { log + 6 * 4096, 64 },
+                    { log + 7 * 4096, 64 } };
     u64 at;
 
     if (view == DISK_DIRECTORIES) {

@@ -12,7 +12,9 @@ static enum disk_view view_of(const char *name)
 }
 
 // What the directories' fuzzer does is at the end.
-static const u8 ops[] = { 0, 4, 0, 1, 21, 0, 3, 23, 0, 5, 3, 21, 2, 4, 0, 4, 0, 22, 7, 0, 0, 6, 12, 0, 8, 9, 8, 5, 2, 12 };
+static const u8 ops[] = {
+    0, 4, 0, 1, 21, 0, 3, 23, 0, 5, 3, 21, 2, 4, 0, 4, 0, 22, 7, 0, 0, 6, 12, 0, 8, 9, 8, 5, 2, 12
+};
 
 int main(int argc, char **argv)
 {

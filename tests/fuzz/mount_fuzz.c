@@ -1,5 +1,5 @@
-// Mounting a disk that may say anything, walking it, reading and changing it: errors and wrong data are fine; a panic, a
-// hang, a leak or a changed superblock is not.
+// Mounting a disk that may say anything, walking it, reading and changing it: errors and wrong data are fine; a panic,
+// a hang, a leak or a changed superblock is not.
 #include "disk_use.h"
 
 static struct disk *disk;

@@ -30,9 +30,9 @@ static bool choose(u8 *data, size_t size, struct sparse_piece *chosen)
 
 static u64 telling_value(u64 now)
 {
-    static const u64 values[] = { 0,          1,          2,       3,          0x7f,           0xff,      0x1000,
-                                  0x7fffffff, 0x80000000, ~0u,     1ull << 32, 1ull << 51,     1ull << 63, ~0ull,
-                                  0xfff,      0x1001,     4 << 10, 0xffff,     INT64_MAX - 1,  512,        500 };
+    static const u64 values[] = { 0,          1,          2,       3,          0x7f,          0xff,       0x1000,
+                                  0x7fffffff, 0x80000000, ~0u,     1ull << 32, 1ull << 51,    1ull << 63, ~0ull,
+                                  0xfff,      0x1001,     4 << 10, 0xffff,     INT64_MAX - 1, 512,        500 };
 
     switch (draw(5)) {
     case 0:
@@ -110,7 +110,8 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max_size, unsigned 
     case 3:
         return add_number(data, size, max_size, &p);
     case 4:
-        put_le32(data + (p.bytes - data) - PIECE_HEAD, (u32)((p.offset / WORD + draw(16) - 8) & 0xffffff) | p.size << 24);
+        put_le32(data + (p.bytes - data) - PIECE_HEAD,
+                 (u32)((p.offset / WORD + draw(16) - 8) & 0xffffff) | p.size << 24);
         return size;
     default:
         change_field(data, &p);

@@ -701,16 +701,22 @@ const char *proc_cwd_text(struct proc *p)
     return "/";
 }
 
-struct file *proc_file(struct proc *p, int fd)
+static struct file *file_at(const struct proc *p, int fd)
 {
-    struct household *h = p->household;
-    struct file *f = NULL;
+    const struct household *h = p->household;
 
     if (fd < DATA_MAX)
-        f = h->data[fd].file;
-    else if (fd >= PIPE_FD && fd < PIPE_FD + 2 && p == h->members[0])
-        f = h->pipe[fd - PIPE_FD];
-    return f ? file_get(f) : NULL;
+        return h->data[fd].file;
+    return fd >= PIPE_FD && fd < PIPE_FD + 2 && p == h->members[0] ? h->pipe[fd - PIPE_FD] : NULL;
+}
+
+void proc_files(struct proc *p, struct file **files)
+{
+    for (int fd = 0; fd < OPEN_MAX; fd++) {
+        files[fd] = file_at(p, fd);
+        if (files[fd])
+            file_get(files[fd]);
+    }
 }
 
 /* Who saves: a family may save itself. */

@@ -986,8 +986,8 @@ static void text_for_people_has_no_control_characters(void **state)
     assert_string_equal(ckpt_text(text, sizeof text, "too long a text", 15), "too lon");
     // UTF-8 stays; terminals obey 0x9b, and U+009B in two bytes, as they obey ESC [.
     assert_string_equal(ckpt_text(text, sizeof text, "gr\xc3\xbcn", 5), "gr\xc3\xbcn");
-    assert_string_equal(ckpt_text(text, sizeof text, "a\x9b" "2J", 4), "a?2J");
-    assert_string_equal(ckpt_text(text, sizeof text, "a\xc2\x9b" "2J", 5), "a??2J");
+    assert_string_equal(ckpt_text(text, sizeof text, "a\x9bKK", 4), "a?KK");
+    assert_string_equal(ckpt_text(text, sizeof text, "a\xc2\x9bKK", 5), "a??KK");
     assert_string_equal(ckpt_text(text, sizeof text, "\xc0\x80\xed\xa0\x80", 5), "?????");
     assert_string_equal(ckpt_text(text, sizeof text, "\xf0\x9f\x98\x80", 4), "\xf0\x9f\x98\x80");
     assert_string_equal(ckpt_text(text, 4, "ab\xc3\xbc", 4), "ab?");

@@ -3,8 +3,12 @@
 #include <base/byteorder.h>
 #include <base/crc32c.h>
 #include <lib/tool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define NS_PER_S 1000000000ull
 
 static void *copy(const void *bytes, size_t n)
 {
@@ -361,6 +365,16 @@ const struct ckpt_region *space_region(const struct epoch_space *s, u64 address)
         if (address >= s->regions[i].start && address < s->regions[i].end)
             return &s->regions[i];
     return NULL;
+}
+
+const char *date_text(u64 wall_ns, char *to, size_t size)
+{
+    time_t seconds = (time_t)(wall_ns / NS_PER_S);
+    struct tm tm;
+
+    if (!gmtime_r(&seconds, &tm) || !strftime(to, size, "%Y-%m-%d %H:%M:%S", &tm))
+        snprintf(to, size, "?");
+    return to;
 }
 
 const char *file_kind_text(const struct ckpt_file *f)

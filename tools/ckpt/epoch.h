@@ -98,7 +98,8 @@ MUST_CHECK enum ckpt_error epoch_memory(struct epoch *e, const struct pages *p, 
 const struct ckpt_region *space_region(const struct epoch_space *s, u64 address);
 
 // Words that all views use.
-const char *file_kind_text(const struct ckpt_file *f);  // "file", "directory", "device", "pipe-read", "pipe-write"
-const char *file_access_text(u32 flags);                // "read", "write", "read-write"
-const char *region_kind_text(u32 kind);                 // "data", "heap", "stack"
+const char *date_text(u64 wall_ns, char *to, size_t size);  // "2023-11-14 23:13:20", UTC; returns `to`
+const char *file_kind_text(const struct ckpt_file *f);      // "file", "directory", "device", "pipe-read", "pipe-write"
+const char *file_access_text(u32 flags);                    // "read", "write", "read-write"
+const char *region_kind_text(u32 kind);                     // "data", "heap", "stack"
 void region_protection_text(u32 protection, char out[4]);

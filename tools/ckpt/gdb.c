@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lib/tool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,10 @@ static int gdb_run(const char *core, char **args, int count)
         argv[n++] = args[i];
     argv[n++] = args[0];
     argv[n++] = (char *)core;
+    signal(SIGINT, SIG_IGN);  // ^C is for gdb
     pid_t pid = fork();
     if (pid == 0) {
+        signal(SIGINT, SIG_DFL);
         execvp("gdb", argv);
         tool_error("gdb: %s", strerror(errno));
         _exit(127);

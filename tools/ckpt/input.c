@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lib/tool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,6 +79,11 @@ int input_complain(const struct input *in, enum ckpt_error error, u64 at)
     else
         tool_error("%s: %s (at byte %ju)", in->path, ckpt_error_text(error), (uintmax_t)at);
     return EXIT_BAD;
+}
+
+void input_put(void *file, const char *bytes, size_t n)
+{
+    fwrite(bytes, 1, n, file);
 }
 
 int input_each(const struct options *o, int (*act)(const struct options *o, struct input *in))

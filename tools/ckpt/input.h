@@ -21,5 +21,8 @@ void input_close(struct input *in);
 /* Tell why; returns the exit status that belongs to it. */
 int input_complain(const struct input *in, enum ckpt_error error, u64 at);
 
+/* A ckpt_put_text to a FILE. */
+void input_put(void *file, const char *bytes, size_t n);
+
 /* Call act with each image that the options name, and an epoch for it; returns the greatest of the statuses. */
 int input_each(const struct options *o, int (*act)(const struct options *o, struct input *in));

@@ -4,8 +4,10 @@
 #include <ckpt/epoch.h>
 #include <jansson.h>
 
-/* An epoch as an object; the caller lets go of it. with_extents: also where each page is in the archive's file of
- * pages, whose number for block b of the image is place[b]. */
+/*
+ * An epoch as an object; the caller lets go of it. place: NULL, or for each block of the image the number that the page
+ * has in the archive; then it is told where each page is.
+ */
 json_t *json_epoch(const struct epoch *e, const u32 *place);
 
 /* What `ckpt show --json` prints: the image's own figures, and an epoch. */

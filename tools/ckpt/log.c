@@ -6,15 +6,8 @@
 #include <lib/tool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define NS_PER_S  1000000000ull
 #define NS_PER_US 1000u
-
-static void put(void *arg, const char *bytes, size_t n)
-{
-    fwrite(bytes, 1, n, arg);
-}
 
 static int log_plain(struct input *in)
 {
@@ -23,7 +16,7 @@ static int log_plain(struct input *in)
 
     printf("%s:\n", in->path);
     if (!err)
-        err = ckpt_describe_log(r, put, stdout);
+        err = ckpt_describe_log(r, input_put, stdout);
     int status = err ? input_complain(in, err, r->failed_at) : EXIT_GOOD;
     free(r);
     return status;
@@ -42,15 +35,11 @@ static u64 pages_of(const struct epoch *e)
 
 static void put_epoch(struct table *t, const struct epoch *e)
 {
-    time_t seconds = (time_t)(e->info.wall_ns / NS_PER_S);
-    struct tm tm;
-    char date[64] = "?";
+    char date[64];
 
-    if (gmtime_r(&seconds, &tm))
-        strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &tm);
     table_put(t, "%ju", (uintmax_t)e->info.epoch);
     table_put(t, "%ju", (uintmax_t)e->info.parent);
-    table_put(t, "%s", date);
+    table_put(t, "%s", date_text(e->info.wall_ns, date, sizeof date));
     table_put(t, "%ju", (uintmax_t)pages_of(e));
     table_put(t, "%ju", (uintmax_t)e->info.pages_written);
     table_put(t, "%ju", (uintmax_t)(e->info.pause_ns / NS_PER_US));

@@ -21,17 +21,12 @@ struct uses {
     u64 blocks;
 };
 
-static void put(void *arg, const char *bytes, size_t n)
-{
-    fwrite(bytes, 1, n, arg);
-}
-
 static int mem_plain(struct input *in)
 {
     struct ckpt_verifier *v = tool_alloc(1, sizeof *v);
 
     printf("%s:\n", in->path);
-    enum ckpt_error err = ckpt_describe_memory(v, &in->source, in->epoch, put, stdout);
+    enum ckpt_error err = ckpt_describe_memory(v, &in->source, in->epoch, input_put, stdout);
     int status = err ? input_complain(in, err, v->failed_at) : EXIT_GOOD;
     free(v);
     return status;

@@ -7,14 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#define NS_PER_S 1000000000ull
-
-static void put(void *arg, const char *bytes, size_t n)
-{
-    fwrite(bytes, 1, n, arg);
-}
 
 // In the words that the guest's ckptinfo uses.
 static int show_plain(struct input *in)
@@ -24,32 +16,22 @@ static int show_plain(struct input *in)
 
     printf("%s:\n", in->path);
     if (!err)
-        err = ckpt_describe(r, put, stdout);
+        err = ckpt_describe(r, input_put, stdout);
     int status = err ? input_complain(in, err, r->failed_at) : EXIT_GOOD;
     free(r);
     return status;
 }
 
-static void put_date(u64 wall_ns)
-{
-    time_t seconds = (time_t)(wall_ns / NS_PER_S);
-    struct tm tm;
-    char text[64] = "?";
-
-    if (gmtime_r(&seconds, &tm))
-        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &tm);
-    printf("%s", text);
-}
-
 static void put_head(const struct input *in, const struct epoch *e)
 {
+    char date[64];
+
     printf("%s: epoch %ju", in->path, (uintmax_t)e->info.epoch);
     if (e->info.parent)
         printf(" from %ju", (uintmax_t)e->info.parent);
-    printf(", %s, saved ", e->machine->name);
-    put_date(e->info.wall_ns);
-    printf(", %u older kept\n%zu processes, %zu files, %zu pipes, %zu carried contents\n\n", e->older, e->processes,
-           e->files, e->pipes, e->contents);
+    printf(", %s, saved %s UTC, %u older kept\n%zu processes, %zu files, %zu pipes, %zu carried contents\n\n",
+           e->machine->name, date_text(e->info.wall_ns, date, sizeof date), e->older, e->processes, e->files, e->pipes,
+           e->contents);
 }
 
 static void put_process(struct table *t, const struct epoch *e, const struct epoch_process *p)

@@ -24,6 +24,8 @@ static u64 idt[256];
 _Alignas(16) static u8 fault_stack[FAULT_STACK_SIZE];
 
 _Static_assert(sizeof(struct trap_frame) == 68 && offsetof(struct trap_frame, cs) == 52, "entry.S knows the layout");
+_Static_assert(offsetof(struct cpu, index) == CPU_INDEX_AT && offsetof(struct cpu, thread) == CPU_THREAD_AT,
+               "machine_cpu.h knows the layout");
 _Static_assert(sizeof(struct tss) == 104, "the machine knows the layout");
 
 // limit: in bytes for small segments, in pages for those above 1 MiB.
@@ -107,47 +109,6 @@ void cpu_setup(unsigned index)
     c->gdt[SEL_TSS / 8] = segment((u32)&c->tss, sizeof c->tss - 1, SEGMENT_TSS);
     c->gdt[SEL_FAULT_TSS / 8] = segment((u32)&c->fault_tss, sizeof c->fault_tss - 1, SEGMENT_TSS);
     tables_load(c);
-}
-
-unsigned cpu_index(void)
-{
-    unsigned i;
-    __asm__ volatile("movl %%gs:%c1, %0" : "=r"(i) : "i"(offsetof(struct cpu, index)));
-    return i;
-}
-
-struct thread *cpu_thread(void)
-{
-    struct thread *t;
-    __asm__ volatile("movl %%gs:%c1, %0" : "=r"(t) : "i"(offsetof(struct cpu, thread)));
-    return t;
-}
-
-void cpu_set_thread(struct thread *t)
-{
-    __asm__ volatile("movl %0, %%gs:%c1" : : "r"(t), "i"(offsetof(struct cpu, thread)) : "memory");
-}
-
-void cpu_irq_on(void)
-{
-    __asm__ volatile("sti" : : : "memory");
-}
-
-void cpu_irq_off(void)
-{
-    __asm__ volatile("cli" : : : "memory");
-}
-
-bool cpu_irq_is_on(void)
-{
-    u32 flags;
-    __asm__ volatile("pushfl; popl %0" : "=r"(flags));
-    return flags & 0x200;
-}
-
-void cpu_relax(void)
-{
-    __asm__ volatile("pause" : : : "memory");
 }
 
 // sti takes effect after the next instruction, so the interrupt comes inside hlt or after it.

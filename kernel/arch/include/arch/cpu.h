@@ -1,28 +1,22 @@
 // CPUs and the machine as a whole.
+//
+// A machine's machine_cpu.h gives, inline:
+//   unsigned cpu_index()                           the CPU that runs this code, from 0; meaningful until the caller
+//                                                  sleeps: nothing else moves kernel code
+//   struct thread *cpu_thread() cpu_set_thread(t)  the thread that runs on this CPU: a word that sched owns
+//   cpu_irq_on() cpu_irq_off() bool cpu_irq_is_on()
+//   cpu_relax()                                    a hint inside a spin loop
 #pragma once
 
+#include <arch/machine_cpu.h>
 #include <base/types.h>
 
 #define CPU_MAX 8
 
 struct thread;
 
-/* The CPU that runs this code, from 0. Meaningful until the caller sleeps: nothing else moves kernel code. */
-unsigned cpu_index(void);
-
 /* How many CPUs there are to use; after cpu_start_others(), how many run. */
 unsigned cpu_count(void);
-
-/* The thread that runs on this CPU: a word that sched owns. */
-struct thread *cpu_thread(void);
-void cpu_set_thread(struct thread *t);
-
-void cpu_irq_on(void);
-void cpu_irq_off(void);
-bool cpu_irq_is_on(void);
-
-/* A hint inside a spin loop. */
-void cpu_relax(void);
 
 /* With interrupts off: wait for an interrupt, take it, and return with interrupts off. An interrupt can't be missed. */
 void cpu_idle(void);
