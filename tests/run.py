@@ -48,6 +48,15 @@ def count_model(log, status, _phase):
     return len(re.findall(r"^model: .*: (?:\d+ states: all is well|found wrong as it should be)$", log, re.M)), int(status != 0), 0
 
 
+def count_budgets(log, status, _phase):
+    """bench/count.py prints a line for each figure; those above their budget say so."""
+    if re.search(r"^skipped: ", log, re.M):
+        return 0, 0, 1
+    figures = re.findall(r"^ +[\d.]+ +\S+ \w+: .*$", log, re.M)
+    over = sum(line.endswith("OVER BUDGET") for line in figures)
+    return len(figures) - over, max(over, int(status != 0)), 0
+
+
 def count_junit(_log, status, phase):
     """pytest writes a file."""
     try:
@@ -78,6 +87,7 @@ PHASES = [
     make("unit", "unit", count=count_cmocka),
     make("host", "host-tests", count=count_host),
     make("model", "model", count=count_model),
+    make("count", "bench-count", count=count_budgets),
     make("fuzz", "fuzz", f"SECONDS={FUZZ_SECONDS}", count=count_fuzz),
     pytest("guest-1cpu", "tests/guest", cpus=1, checked=True),
     pytest("guest-2cpu", "tests/guest", cpus=2),

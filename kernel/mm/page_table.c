@@ -11,7 +11,7 @@
 
 _Static_assert(PT_ENTRIES % GROUP == 0, "tables are whole groups");
 
-// Absent entries are mostly 0; one that isn't is looked at by itself.
+// Absent entries are 0.
 static bool group_is_empty(const pte_t *e)
 {
     return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
@@ -69,8 +69,11 @@ static pte_t *deepest_entry(pte_t *root, uaddr_t va, unsigned *level)
 // The first entry in [e, past) that is present, or past.
 static const pte_t *first_present(const pte_t *e, const pte_t *past)
 {
-    while (e < past && !pte_present(*e))
-        e += past - e >= GROUP && group_is_empty(e) ? GROUP : 1;
+    while (e < past && !pte_present(*e)) {
+        e++;
+        while (past - e >= GROUP && group_is_empty(e))
+            e += GROUP;
+    }
     return e;
 }
 
@@ -177,7 +180,9 @@ static u32 unmap_level(pte_t *table, unsigned level, uaddr_t start, uaddr_t end,
 
 u32 page_table_unmap(pte_t *root, uaddr_t start, uaddr_t end, bool current)
 {
-    struct frame_batch batch = { .count = 0 };
+    struct frame_batch batch;
+
+    batch.count = 0;
     u32 gone = unmap_level(root, ROOT_LEVEL, start, end, current, &batch);
 
     frame_batch_finish(&batch);
@@ -196,17 +201,16 @@ static void share_group(pte_t *from, pte_t *to, u32 clear)
 #pragma clang loop unroll(full)
     for (unsigned i = 0; i < GROUP; i++) {
         pte_t e = from[i];
-        if (pte_present(e)) {
-            if (pte_flags(e) & clear)
-                from[i] = e = pte_page(pte_addr(e), pte_flags(e) & ~clear);
-            frame_share(frame_of_pte(e));
-        }
+        if (pte_flags(e) & clear)
+            from[i] = e = pte_page(pte_addr(e), pte_flags(e) & ~clear);
         to[i] = e;
+        if (pte_present(e))
+            frame_share(frame_of_pte(e));
     }
 }
 
-// The one loop that a checkpoint stops a process for.
-static void share_pages(pte_t *from, pte_t *to, u32 clear)
+// The one loop that a checkpoint stops a process for. On its own, so that it has all registers.
+__attribute__((noinline)) static void share_pages(pte_t *from, pte_t *to, u32 clear)
 {
     for (const pte_t *past = from + PT_ENTRIES; from < past; from += GROUP, to += GROUP) {
         if (group_is_empty(from))

@@ -52,7 +52,7 @@ def made_by_the_guest(tmp_path_factory):
         m.check(f"checkpoint {pid} history.img")
     m.check(f"checkpoint -k {pid} one.img")
     shell = m.start_in_background("sh -c 'cat | cat | counter 2000 50 > /out'")
-    m.check("sleep 50")
+    m.check("sleep 1")
     m.check(f"checkpoint -t -F -k {shell} family.img")
     m.check("sync")
     m.power_off()
