@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import pexpect
 
@@ -65,6 +66,21 @@ class Machine:
             kind = "nothing more came" if isinstance(problem, pexpect.TIMEOUT) else "the machine stopped"
             raise AssertionError(f"waited for {pattern!r}, but {kind}; the console's end:\n{self.console()[-3000:]}") from None
         return self.child.match
+
+    def place(self):
+        """Where the console's output is now, for shown_since()."""
+        return self.log.seek(0, os.SEEK_END)
+
+    def shown_since(self, place, pattern, times=1, timeout=60):
+        """Wait at the prompt until `pattern` was shown so often since then, also if it has passed already."""
+        end = time.monotonic() + timeout * PATIENCE
+        while True:
+            self.log.seek(place)
+            found = re.findall(pattern, self.log.read())
+            if len(found) >= times:
+                return found
+            assert time.monotonic() < end, f"{pattern!r} was not shown; the console's end:\n{self.console()[-3000:]}"
+            self.check("sleep 0.2")
 
     def send(self, text):
         """Type, without Enter."""

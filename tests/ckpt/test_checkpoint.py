@@ -53,13 +53,14 @@ def test_target_runs_on_after_its_checkpoint(machine):
 
 
 def test_registers_and_floating_point_survive(machine):
+    place = machine.place()
     pid = machine.start_in_background("registers 4", "holding")
     # Stopped in the middle of a loop of its own, three times; each image must be right.
     for i in range(3):
         machine.start(f"checkpoint {pid} regs{i}.img; echo \"<=$?=>\"")
         assert machine.expect(r"<=(\d+)=>").group(1) == "0"
-    machine.expect("all registers held", timeout=120)
     quiet(machine)
+    machine.shown_since(place, "all registers held", timeout=120)
     for i in range(3):
         result = machine.run(f"restore regs{i}.img", timeout=120)
         assert "all registers held" in result.output and result.status == 0, result
@@ -76,12 +77,13 @@ BLOCKED = {
 @pytest.mark.parametrize("call", BLOCKED)
 def test_blocked_call_goes_on_in_the_target(machine, call):
     """Frozen out of the call, thawed: the program can't tell."""
+    place = machine.place()
     pid = machine.start_in_background(f"blocked {call}", "blocking")
     for i in range(3):
         machine.start(f"checkpoint -t {pid} blocked.img; echo \"<=$?=>\"")
         assert machine.expect(r"<=(\d+)=>").group(1) == "0"
-    machine.expect(re.escape(BLOCKED[call][1]), timeout=30)
     quiet(machine)
+    machine.shown_since(place, re.escape(BLOCKED[call][1]), timeout=30)
 
 
 def test_blocked_sleep_is_resumed_for_its_rest(machine):
@@ -209,12 +211,13 @@ def test_an_image_is_restored_twice_at_once(machine):
 
 def test_many_checkpoints_of_a_busy_target_and_the_shell_goes_on(machine):
     """The original froze its file system here."""
+    place = machine.place()
     pid = machine.start_in_background("registers 5", "holding")
     for i in range(10):
         machine.start(f"checkpoint {pid} busy.img & ls / > ls.out; wc ls.out; echo \"<=$?=>\"")
         assert machine.expect(r"<=(\d+)=>").group(1) == "0"
-    machine.expect("all registers held", timeout=120)
     quiet(machine)
+    machine.shown_since(place, "all registers held", timeout=120)
     result = machine.run("restore busy.img", timeout=120)
     assert "all registers held" in result.output, result
 

@@ -127,8 +127,9 @@ def test_stopped_until_it_is_told_to_go_on(machine):
     machine.check("sleep 1")
     assert re.search(rf"^ *{pid} .*stopped", machine.check("ps"), re.M)
     assert save(machine, f"-s {pid} stop.img")[0] == 2, "a stopped process can be saved"
-    machine.start(f"cont {pid}")
-    machine.expect(r"digest \w+")
+    place = machine.place()
+    machine.check(f"cont {pid}")
+    machine.shown_since(place, r"digest \w+")
     machine.check("true")
 
 
@@ -136,6 +137,7 @@ def test_pids_inside_and_outside(machine):
     """Inside, everyone has the saved pid; outside, several lives of one image run side by side."""
     pid = machine.start_in_background("blocked wait", "blocking")
     save(machine, f"-t -k {pid} twins.img")
+    place = machine.place()
     machine.start("restore twins.img &")
     machine.start("restore twins.img &")
     machine.check("sleep 0.5")
@@ -143,9 +145,7 @@ def test_pids_inside_and_outside(machine):
     assert len(rows) == 4 and len({r[0] for r in rows}) == 4, "four processes, four pids of the machine"
     jobs = {r[3] for r in rows}
     assert len(jobs) == 2 and "0" not in jobs, rows
-    for _ in range(2):
-        machine.expect("wait: a child, status 5", timeout=30)
-    machine.check("true")
+    machine.shown_since(place, "wait: a child, status 5", times=2)
 
 
 def test_memory_that_a_family_shares_is_written_once(machine):
@@ -199,14 +199,14 @@ def test_a_changed_file_is_refused_accepted_or_rolled_back(machine):
 def test_an_image_in_use_keeps_its_bytes(machine):
     pid = machine.start_in_background("pages 8 4", "filled")
     save(machine, f"-k {pid} used.img")
+    place = machine.place()
     machine.start("restore used.img &")
     pid = int(machine.expect(r"\[\d+\] (\d+)\r*\n").group(1))
     machine.check("sleep 0.3")
     assert machine.run("cp /sh used.img").status != 0, "it can't be overwritten"
     save(machine, f"{pid} used.img")
     machine.check("rm used.img")
-    machine.expect("all pages are right", timeout=60)
-    machine.check("true")
+    machine.shown_since(place, "all pages are right")
 
 
 def test_eager_and_lazy_are_alike(machine):
@@ -218,12 +218,13 @@ def test_eager_and_lazy_are_alike(machine):
 
 
 def test_checkpoints_of_one_target_at_a_time_and_many_at_once(machine):
-    pid = machine.start_in_background("registers 12", "holding")
+    place = machine.place()
+    pid = machine.start_in_background("registers 5", "holding")
     for _ in range(4):
         machine.start(f"checkpoint {pid} one.img & checkpoint {pid} two.img & checkpoint {pid} one.img; echo \"<=$?=>\"")
         assert machine.expect(r"<=(\d+)=>\r*\n").group(1) == "0"
-    machine.expect("all registers held", timeout=120)
-    machine.check("sleep 1")
+    machine.wait_for_prompt()
+    machine.shown_since(place, "all registers held", timeout=120)
     for image in ("one.img", "two.img"):
         machine.check(f"ckptinfo -v {image}")
         assert "all registers held" in machine.run(f"restore {image}", timeout=120).output
