@@ -455,8 +455,8 @@ static void keep_marks(struct epoch *x)
     }
 }
 
-// Who is restored expects the files that he writes as they were at the instant: an epoch that is durable mustn't be ahead
-// of them.
+// Who is restored expects the files that he writes as they were at the instant: an epoch that is durable mustn't be
+// ahead of them.
 static int sync_files(struct epoch *x)
 {
     int err = 0;

@@ -201,7 +201,7 @@ struct ckpt_restart {
 
 struct ckpt_cwd {
     u64 ino, generation;  // ino CKPT_CWD_REMOVED: a directory that had been removed
-    const char *path;  // as in struct ckpt_file
+    const char *path;     // as in struct ckpt_file
     u32 path_length;
 };
 
