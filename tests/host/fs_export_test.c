@@ -174,7 +174,7 @@ static void test_unnamed(void)
 {
     struct version v = version_new();
     struct file *maker, *f, *g;
-    struct x_file x = { .kind = FILE_INODE, .flags = O_RDWR | O_APPEND, .offset = 5 }, now;
+    struct x_file x = { .kind = FILE_INODE, .flags = O_RDWR | O_APPEND, .offset = 5, .inode.type = FS_FILE }, now;
     size_t done;
 
     CHECK_OK(path_create_unnamed(&maker));
