@@ -250,7 +250,7 @@ static void test_denied(void)
     CHECK_OK(inode_write_frames(file_inode(f), 0, &frame, 1));
     frame_put(frame);
     // As often allowed as denied.
-    struct x_file x = { .kind = FILE_INODE, .flags = O_RDWR };
+    struct x_file x = { .kind = FILE_INODE, .flags = O_RDWR, .inode.type = FS_FILE };
     inode_writes_allow(file_inode(f));
     CHECK_ERR(-ETXTBSY, file_import_at(&x, "denied", file_inode(f), &g));
     inode_writes_allow(file_inode(f));
