@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
@@ -77,24 +78,29 @@ def pytest(phase, *paths, cpus=None, checked=False):
     return phase, command, environment, count_junit
 
 
+def ckpt_tests(hostile):
+    """The files of tests/ckpt: those about what fails or lies, or the others."""
+    folder = os.path.join(ROOT, "tests/ckpt")
+    about = re.compile("test_(hostile|crafted|failures|gdb)")
+    return [os.path.join(folder, f) for f in sorted(os.listdir(folder)) if f.startswith("test_") and bool(about.match(f)) == hostile]
+
+
 def make(phase, *targets, count=count_as_one):
     return phase, ["make", "--no-print-directory", *targets], {}, count
 
 
+# Phases of one line run at the same time: those that mostly wait for a machine's answers.
 PHASES = [
-    make("build", "all", "tests"),
-    make("lint", "lint"),
-    make("unit", "unit", count=count_cmocka),
-    make("host", "host-tests", count=count_host),
-    make("model", "model", count=count_model),
-    make("count", "bench-count", count=count_budgets),
-    make("fuzz", "fuzz", f"SECONDS={FUZZ_SECONDS}", count=count_fuzz),
-    pytest("guest-1cpu", "tests/guest", cpus=1, checked=True),
-    pytest("guest-2cpu", "tests/guest", cpus=2),
-    pytest("guest-4cpu", "tests/guest", cpus=4, checked=True),
-    pytest("tools", "tests/tool"),
-    pytest("ckpt", "tests/ckpt"),
-    pytest("crash", "tests/crash"),
+    [make("build", "all", "tests")],
+    [make("lint", "lint")],
+    [make("unit", "unit", count=count_cmocka)],
+    [make("host", "host-tests", count=count_host)],
+    [make("model", "model", count=count_model), make("count", "bench-count", count=count_budgets)],
+    [make("fuzz", "fuzz", f"SECONDS={FUZZ_SECONDS}", count=count_fuzz)],
+    [pytest("guest-1cpu", "tests/guest", cpus=1, checked=True), pytest("guest-2cpu", "tests/guest", cpus=2)],
+    [pytest("guest-4cpu", "tests/guest", cpus=4, checked=True), pytest("tools", "tests/tool")],
+    [pytest("ckpt", *ckpt_tests(hostile=False)), pytest("hostile", *ckpt_tests(hostile=True))],
+    [pytest("crash", "tests/crash")],
 ]
 
 
@@ -110,23 +116,24 @@ def run(phase, command, environment, count):
     passed, failed, skipped = count(text, status, phase)
     if failed:
         print(text[-12000:])
-    print(f"   {passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - begin:.0f} s", flush=True)
+    print(f"   {phase}: {passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - begin:.0f} s", flush=True)
     return passed, failed, skipped
 
 
 def main():
     os.makedirs(LOGS, exist_ok=True)
     wanted = sys.argv[1:]
-    unknown = set(wanted) - {p[0] for p in PHASES}
+    names = [phase[0] for line in PHASES for phase in line]
+    unknown = set(wanted) - set(names)
     if unknown:
-        sys.exit(f"tests/run.py: there is no phase {', '.join(unknown)}; there are: {' '.join(p[0] for p in PHASES)}")
+        sys.exit(f"tests/run.py: there is no phase {', '.join(unknown)}; there are: {' '.join(names)}")
     totals = [0, 0, 0]
-    for phase in PHASES:
-        if wanted and phase[0] not in wanted:
-            continue
-        counts = run(*phase)
-        totals = [a + b for a, b in zip(totals, counts)]
-        if phase[0] == "build" and counts[1]:
+    for line in PHASES:
+        chosen = [phase for phase in line if not wanted or phase[0] in wanted]
+        with ThreadPoolExecutor(max_workers=len(line)) as pool:
+            for counts in pool.map(lambda phase: run(*phase), chosen):
+                totals = [a + b for a, b in zip(totals, counts)]
+        if totals[1] and line[0][0] == "build":
             break
     print("verdict: " + ("all is well" if not totals[1] else f"something is broken; look into {LOGS}"))
     print(f"{totals[0]} passed, {totals[1]} failed, {totals[2]} skipped")
