@@ -93,7 +93,7 @@ def table(results):
     raw = " and ".join(f"{what} {cell(results[f'raw_{what}'])} MB/s" for what in ("write", "read"))
     return "\n".join([
         f"Medians (least–most) of 7. MB are 10^6 bytes. The raw disk in 1 MiB requests, same kernel, same boot: {raw}. Images are in the host's memory.", "",
-        "**The pause**, seen by a process that looks at the clock all the time and writes to its memory.", "", *pause_rows(results), "",
+        "**The pause**, seen by a process that looks at the clock all the time and changes 5 % of its memory a second.", "", *pause_rows(results), "",
         "**An epoch**, durable: a process saves itself.", "", *write_rows(results), "",
         "**A restore**, from the call.", "", *restore_rows(results), "",
         f"**Durable checkpoints back to back**, 1 MiB, 10 pages changed each time: {cell(results['rate_1MiB'])} a second; each {results['flushes_1MiB']['median']:.1f} flushes "
