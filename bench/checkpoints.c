@@ -88,7 +88,8 @@ static void get(int fd, void *to, size_t n)
 
 // ---- pause
 
-// Look at the clock all the time and tell the longest gap of each window. A twentieth of the memory changes each second.
+// Look at the clock all the time and tell the longest gap of each window. A twentieth of the memory changes each
+// second.
 static void watch(int out)
 {
     for (;;) {
