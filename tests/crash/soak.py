@@ -18,7 +18,7 @@ GREEDY = ("full_disk_is_an_error_and_space_comes_back", "full_inode_table_is_an_
           "failing_sbrk_is_minus_one", "ten_processes_of_100_mib_and_4_kib_more", "malloc_until_failure_then_go_on")
 
 # A process is saved, killed and restored, and looks at all its memory.
-CHECKPOINTS = ("pages 2 8 > first & checkpoint $! p.img && checkpoint $! p.img && kill $!; restore p.img",
+CHECKPOINTS = ("pages 2 8 > first & checkpoint $! p.img && checkpoint -k $! p.img; restore -f accept p.img",
                "holder 4 > first & checkpoint $! a.img && checkpoint $! a.img && checkpoint $! b.img; kill $!; ckptinfo a.img; rm b.img")
 STORMS = tuple(f"storm {kind} 1 {count}" for kind, count in
                (("append", 40), ("log", 8), ("overwrite", 2), ("replace", 10), ("names", 80), ("stretch", 30), ("large", 4000)))
