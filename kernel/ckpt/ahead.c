@@ -3,6 +3,7 @@
 // A run goes EMPTY -> ASKED (a process) -> READY (the thread) -> EMPTY (a process). While it is ASKED its pages are the
 // thread's; otherwise the lock guards them, since a process and its children may share a backing.
 #include "ahead.h"
+#include "run.h"
 #include <base/list.h>
 #include <mm/frame.h>
 #include <mm/kmalloc.h>
@@ -13,19 +14,19 @@
 
 enum run_state { RUN_EMPTY, RUN_ASKED, RUN_READY };
 
-struct run {
+struct ahead_run {
     struct list link;  // in the queue while it is ASKED
     struct ahead *ahead;
     enum run_state state;
     u64 first;
     u32 count, taken;
-    struct frame *frames[AHEAD_PAGES];
+    struct frame *frames[RUN_MAX];
 };
 
 struct ahead {
     struct backing *backing;
     ahead_fetch *fetch;
-    struct run runs[2];
+    struct ahead_run runs[2];
 };
 
 // Guards the queue and all runs' states.
@@ -51,7 +52,7 @@ int ahead_create(struct backing *b, ahead_fetch *fetch, struct ahead **out)
     return 0;
 }
 
-static void throw_away(struct run *r)
+static void throw_away(struct ahead_run *r)
 {
     while (r->taken < r->count)
         frame_put(r->frames[r->taken++]);
@@ -66,10 +67,10 @@ void ahead_destroy(struct ahead *a)
     kfree(a);
 }
 
-static struct run *run_of(struct ahead *a, u64 index) REQUIRES(lock)
+static struct ahead_run *run_of(struct ahead *a, u64 index) REQUIRES(lock)
 {
     for (u32 i = 0; i < ARRAY_SIZE(a->runs); i++) {
-        struct run *r = &a->runs[i];
+        struct ahead_run *r = &a->runs[i];
         if (r->state != RUN_EMPTY && r->first + r->taken == index)
             return r;
     }
@@ -79,7 +80,7 @@ static struct run *run_of(struct ahead *a, u64 index) REQUIRES(lock)
 static void ask(struct ahead *a, u64 index) REQUIRES(lock)
 {
     for (u32 i = 0; i < ARRAY_SIZE(a->runs); i++) {
-        struct run *r = &a->runs[i];
+        struct ahead_run *r = &a->runs[i];
         if (r->state != RUN_EMPTY)
             continue;
         backing_get(a->backing);
@@ -92,7 +93,7 @@ static void ask(struct ahead *a, u64 index) REQUIRES(lock)
     }
 }
 
-static u32 take(struct run *r, u32 most, struct frame **out)
+static u32 take(struct ahead_run *r, u32 most, struct frame **out)
 {
     u32 n = MIN(most, r->count - r->taken);
 
@@ -105,7 +106,7 @@ static u32 take(struct run *r, u32 most, struct frame **out)
 
 u32 ahead_take(struct ahead *a, u64 index, u32 most, struct frame **out)
 {
-    struct run *r;
+    struct ahead_run *r;
     u32 n = 0;
     int err = 0;
 
@@ -137,14 +138,14 @@ void ahead_ask(struct ahead *a, u64 index)
     spin_unlock(&lock);
 }
 
-static struct run *next_asked(void)
+static struct ahead_run *next_asked(void)
 {
     int err = 0;
 
     spin_lock(&lock);
     while (list_empty(&queue) && !err)
         err = wait_on(&work, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "read-ahead");
-    struct run *r = list_first(&queue, struct run, link);
+    struct ahead_run *r = list_first(&queue, struct ahead_run, link);
     list_remove(&r->link);
     spin_unlock(&lock);
     return r;
@@ -154,9 +155,9 @@ static void run_thread(void *unused)
 {
     (void)unused;
     for (;;) {
-        struct run *r = next_asked();
+        struct ahead_run *r = next_asked();
         struct backing *b = r->ahead->backing;
-        u32 count = r->ahead->fetch(b, r->first, AHEAD_PAGES, r->frames);
+        u32 count = r->ahead->fetch(b, r->first, RUN_MAX, r->frames);
 
         spin_lock(&lock);
         r->count = count;

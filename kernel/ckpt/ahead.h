@@ -8,8 +8,6 @@
 struct backing;
 struct frame;
 
-#define AHEAD_PAGES 254  // one of the disk's requests
-
 // The pages from `first` on, at most `want` that lie together: frames with a reference, checked. Fewer, or none, is
 // fine.
 typedef u32 ahead_fetch(struct backing *b, u64 first, u32 want, struct frame **out);

@@ -4,7 +4,7 @@
 // too, nothing is read if it hasn't changed, and only what differs is written if it has.
 #include "contents.h"
 #include "epoch.h"
-#include <base/crc32c.h>
+#include "run.h"
 #include <base/string.h>
 #include <fs/file.h>
 #include <mm/kmalloc.h>
@@ -60,34 +60,21 @@ static int save_page(struct reading *r, u64 index, struct frame *frame)
         memset((u8 *)frame_data(frame) + left, 0, (size_t)(PAGE_SIZE - left));
     if (memory_is_zero(frame_data(frame), PAGE_SIZE))
         return epoch_no_page(r->x, index);
-    u32 crc = crc32c(0, frame_data(frame), PAGE_SIZE);
+    u32 crc = ckpt_page_checksum(r->x->header.features, frame_data(frame));
     int err = is_in_base(r, index, frame, crc, &same);
     return err || same ? err : epoch_page(r->x, index, frame, crc);
 }
 
-static void release_frames(struct reading *r, u32 count)
-{
-    for (u32 i = 0; i < count; i++)
-        frame_put(r->frames[i]);
-}
-
 static int save_run(struct reading *r, u64 index, u32 count)
 {
-    u32 have = 0;
-    int err = 0;
+    int err = frames_take(r->frames, count);
 
-    for (; have < count && !err; have++) {
-        r->frames[have] = frame_alloc();
-        if (!r->frames[have])
-            break;
-    }
-    if (have < count)
-        err = -ENOMEM;
-    if (!err)
-        err = inode_read_frames(r->inode, index * PAGE_SIZE, r->frames, count);
+    if (err)
+        return err;
+    err = inode_read_frames(r->inode, index * PAGE_SIZE, r->frames, count);
     for (u32 i = 0; !err && i < count; i++)
         err = save_page(r, index + i, r->frames[i]);
-    release_frames(r, have);
+    frames_release(r->frames, count);
     return err;
 }
 
@@ -157,73 +144,45 @@ struct writing {
     struct inode *inode;
     struct ckpt_lookup lookup;
     u64 expected;  // pages that the tree says it has, but for those that came
-    struct frame *frames[READ_FRAMES];
-    struct ckpt_page pages[READ_FRAMES];
+    struct run run;
+    struct frame *frames[RUN_MAX];
 };
 
-// The pages that lie one after the other, in the image and in the file, from `from` on.
-static enum ckpt_error next_run(struct writing *w, u64 from, u32 *count)
+static int copy_run(struct writing *w)
 {
-    *count = 0;
-    while (*count < READ_FRAMES) {
-        struct ckpt_page *page = &w->pages[*count];
-        enum ckpt_error error = ckpt_lookup(&w->lookup, from, *count == 0, page);
-        if (error)
-            return error;
-        if (!page->block || (*count && page->block != w->pages[0].block + *count))
-            break;
-        from = page->index + 1;
-        ++*count;
-    }
-    return CKPT_OK;
-}
+    struct run *run = &w->run;
+    int err = run_read(run, w->image->inode, w->frames);
 
-static int check_run(struct writing *w, u32 count)
-{
-    for (u32 i = 0; i < count; i++)
-        if (crc32c(0, frame_data(w->frames[i]), PAGE_SIZE) != w->pages[i].crc)
-            return image_refuse(w->image, CKPT_BAD_CHECKSUM, (u64)w->pages[i].block * CKPT_BLOCK_SIZE);
-    return 0;
-}
-
-static int copy_run(struct writing *w, u32 count)
-{
-    u32 have = 0;
-    int err = 0;
-
-    while (have < count && (w->frames[have] = frame_alloc()))
-        have++;
-    if (have < count)
-        err = -ENOMEM;
-    if (!err)
-        err = inode_read_frames(w->image->inode, (u64)w->pages[0].block * CKPT_BLOCK_SIZE, w->frames, count);
-    if (!err)
-        err = check_run(w, count);
-    if (!err)
-        err = inode_write_frames(w->inode, w->pages[0].index * PAGE_SIZE, w->frames, count);
-    while (have > 0)
-        frame_put(w->frames[--have]);
+    if (err)
+        return err;
+    u32 sound = run_sound(run, w->lookup.bounds.features, w->frames);
+    if (sound < run->count)
+        err = image_refuse(w->image, CKPT_BAD_CHECKSUM, run_offset(run, sound));
+    else
+        err = inode_write_frames(w->inode, run->pages[0].index * PAGE_SIZE, w->frames, run->count);
+    frames_release(w->frames, run->count);
     return err;
 }
 
+// What lies together in the image and in the file, one after the other.
 static int copy_pages(struct writing *w, u64 size)
 {
+    struct run *run = &w->run;
     u64 from = 0;
-    u32 count;
 
     while (from * PAGE_SIZE < size) {
-        enum ckpt_error error = next_run(w, from, &count);
+        enum ckpt_error error = run_find(&w->lookup, from, RUN_MAX, RUN_DENSE, run);
         if (error)
             return image_refuse(w->image, error, w->lookup.failed_at);
-        if (count == 0)
+        if (run->count == 0)
             break;
-        if (count > w->expected || w->pages[count - 1].index >= DIV_ROUND_UP(size, PAGE_SIZE))
-            return image_refuse(w->image, CKPT_BAD_TREE, (u64)w->pages[0].block * CKPT_BLOCK_SIZE);
-        w->expected -= count;
-        int err = copy_run(w, count);
+        from = run->pages[run->count - 1].index + 1;
+        if (run->count > w->expected || from > DIV_ROUND_UP(size, PAGE_SIZE))
+            return image_refuse(w->image, CKPT_BAD_TREE, run_offset(run, 0));
+        w->expected -= run->count;
+        int err = copy_run(w);
         if (err)
             return err;
-        from = w->pages[count - 1].index + 1;
     }
     return inode_truncate(w->inode, size);
 }

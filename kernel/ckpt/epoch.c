@@ -6,7 +6,6 @@
 // nodes above it are written anew, and share the rest with the old tree.
 #include "epoch.h"
 #include "machine.h"
-#include <base/crc32c.h>
 #include <base/string.h>
 #include <kern/printk.h>
 #include <kern/time.h>
@@ -144,7 +143,7 @@ static int write_page(struct epoch *x, uaddr_t va, struct frame *frame)
         return builder_error(x, ckpt_builder_set(&x->builder, index, shared.block, shared.crc));
     if (memory_is_zero(frame_data(frame), PAGE_SIZE))
         return epoch_no_page(x, index);
-    return epoch_page(x, index, frame, crc32c(0, frame_data(frame), PAGE_SIZE));
+    return epoch_page(x, index, frame, ckpt_page_checksum(x->header.features, frame_data(frame)));
 }
 
 // A page that a backing would supply only now. Nobody has the right to see it: it isn't saved.
@@ -394,6 +393,7 @@ int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_a
         err = load_base(x, &root->base);
     if (!err)
         err = store_begin(x->store, root->related, args->history, blocks, x->cancelled);
+    x->header.features = store_features(x->store);
     return err ? err : write_contents(x, args->flags);
 }
 

@@ -5,9 +5,7 @@
 // nobody else.
 #include "lazy.h"
 #include "ahead.h"
-#include <base/crc32c.h>
-#include <base/string.h>
-#include <kern/printk.h>
+#include "run.h"
 #include <mm/kmalloc.h>
 #include <proc/proc.h>
 #include <uapi/errno.h>
@@ -26,13 +24,7 @@ struct lazy {
     struct ckpt_lookup lookup FIELD_GUARDED_BY(lock);
 };
 
-// Pages that lie beside each other, in memory and in the image.
-struct run {
-    u32 count;
-    struct ckpt_page pages[AHEAD_PAGES];
-};
-
-_Static_assert(AHEAD_PAGES >= SUPPLY_MAX, "a run holds what may be asked for");
+_Static_assert(RUN_MAX >= SUPPLY_MAX, "a run holds what may be asked for");
 
 int source_create(struct image *image, struct image_pin *pin, struct source **out)
 {
@@ -61,60 +53,23 @@ void source_put(struct source *s)
     kfree(s);
 }
 
-static enum ckpt_error look_up(struct lazy *lazy, u64 first, u32 want, struct run *run) REQUIRES(lazy->lock)
+// Into `out` come the pages of the run that are sound: the first one that isn't ends it.
+static int read_sound(struct lazy *lazy, const struct run *run, struct frame **out, u32 *given)
 {
-    enum ckpt_error error = CKPT_OK;
+    int err = run_read(run, lazy->source->image.inode, out);
 
-    run->count = 0;
-    while (!error && run->count < want) {
-        struct ckpt_page *page = &run->pages[run->count];
-        error = ckpt_lookup(&lazy->lookup, first + run->count, false, page);
-        if (error || !page->block || page->block != run->pages[0].block + run->count)
-            break;
-        run->count++;
-    }
-    // What is wrong further on is told to who touches it.
-    return run->count ? CKPT_OK : error;
-}
-
-static int read_run(struct source *s, const struct run *run, struct frame **out)
-{
-    u32 have = 0;
-    int err = 0;
-
-    while (have < run->count && (out[have] = frame_alloc()))
-        have++;
-    if (have < run->count)
-        err = -ENOMEM;
-    if (!err)
-        err = inode_read_frames(s->image.inode, (u64)run->pages[0].block * CKPT_BLOCK_SIZE, out, run->count);
-    while (err && have > 0)
-        frame_put(out[--have]);
-    return err;
-}
-
-// The first bad one ends the run.
-static u32 check_run(const struct run *run, struct frame **frames)
-{
-    u32 good = 0;
-
-    while (good < run->count && crc32c(0, frame_data(frames[good]), PAGE_SIZE) == run->pages[good].crc)
-        good++;
-    for (u32 i = good; i < run->count; i++)
-        frame_put(frames[i]);
-    return good;
+    if (err)
+        return err;
+    *given = run_sound(run, lazy->lookup.bounds.features, out);
+    frames_release(out + *given, run->count - *given);
+    return 0;
 }
 
 static int fetch_run(struct lazy *lazy, const struct run *run, struct frame **out, u32 *given)
 {
-    int err = read_run(lazy->source, run, out);
+    int err = read_sound(lazy, run, out, given);
 
-    if (err)
-        return err;
-    *given = check_run(run, out);
-    if (*given)
-        return 0;
-    return image_refuse(&lazy->source->image, CKPT_BAD_CHECKSUM, (u64)run->pages[0].block * CKPT_BLOCK_SIZE);
+    return err || *given ? err : image_refuse(&lazy->source->image, CKPT_BAD_CHECKSUM, run_offset(run, 0));
 }
 
 // What is wrong there is told when the process comes to it.
@@ -127,10 +82,10 @@ static u32 fetch_ahead(struct backing *b, u64 first, u32 want, struct frame **ou
     if (!run)
         return 0;
     mutex_lock(&lazy->lock);
-    enum ckpt_error error = look_up(lazy, first, want, run);
+    enum ckpt_error error = run_find(&lazy->lookup, first, want, RUN_HERE, run);
     mutex_unlock(&lazy->lock);
-    if (!error && run->count && read_run(lazy->source, run, out) == 0)
-        given = check_run(run, out);
+    if (!error && run->count && read_sound(lazy, run, out, &given))
+        given = 0;
     kfree(run);
     return given;
 }
@@ -157,7 +112,7 @@ static int fetch(struct lazy *lazy, u64 first, u32 most, struct frame **out, u32
     if (!run)
         return -ENOMEM;
     mutex_lock(&lazy->lock);
-    enum ckpt_error error = look_up(lazy, first, most, run);
+    enum ckpt_error error = run_find(&lazy->lookup, first, most, RUN_HERE, run);
     u64 failed_at = lazy->lookup.failed_at;
     mutex_unlock(&lazy->lock);
 

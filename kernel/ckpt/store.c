@@ -214,6 +214,11 @@ int store_begin(struct store *s, bool continues, u32 history, u64 blocks, _Atomi
     return err == -ENOSPC && s->begun ? 0 : err;
 }
 
+u32 store_features(const struct store *s)
+{
+    return s->continues ? s->head.features : CKPT_FEATURES;
+}
+
 void store_identify(struct store *s, struct inode_identity *id)
 {
     inode_identify(s->output.inode, id);

@@ -41,6 +41,9 @@ bool store_keeps(struct store *s, u64 epoch, u32 digest);
  */
 MUST_CHECK int store_begin(struct store *s, bool continues, u32 history, u64 blocks, _Atomic bool *cancelled);
 
+/* What the image needs a reader to know: CKPT_FEATURE_…. An older one stays as it is. */
+u32 store_features(const struct store *s);
+
 /* The file that is written. */
 void store_identify(struct store *s, struct inode_identity *id);
 

@@ -23,6 +23,20 @@ static int clone_into(struct vmspace *from, bool promise, struct vmspace *to, co
     return err;
 }
 
+// When both are unlocked. Also after a failure the processor may know pages as writable, and as dirty, that no longer
+// are.
+static int clone_end(struct vmspace *from, struct vmspace *to, int err, struct vmspace **out)
+{
+    if (space_is_current(from))
+        tlb_flush_all();
+    if (err) {
+        vmspace_destroy(to);
+        return err;
+    }
+    *out = to;
+    return 0;
+}
+
 int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out)
 {
     const struct clone_pass pass = { .clear = PTE_WRITE };
@@ -37,15 +51,7 @@ int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out)
     mutex_unlock(&to->lock);
     mutex_unlock(&from->lock);
 
-    // Also after a failure: pages may have become read-only.
-    if (space_is_current(from))
-        tlb_flush_all();
-    if (err) {
-        vmspace_destroy(to);
-        return err;
-    }
-    *out = to;
-    return 0;
+    return clone_end(from, to, err, out);
 }
 
 // The clone of a snapshot, which cleans all pages. Those that were dirty have changed since all marks there are,
@@ -97,15 +103,7 @@ int vmspace_snapshot(struct vmspace *from, const struct mark_label *base, struct
     mutex_unlock(&to->lock);
     mutex_unlock(&from->lock);
 
-    // The processor may know pages as writable, and as dirty already.
-    if (space_is_current(from))
-        tlb_flush_all();
-    if (err) {
-        vmspace_destroy(to);
-        return err;
-    }
-    *out = to;
-    return 0;
+    return clone_end(from, to, err, out);
 }
 
 // All pages are clean from now on. Those that were not have changed since all marks there are.

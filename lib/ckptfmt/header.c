@@ -40,6 +40,7 @@ void ckpt_header_encode(const struct ckpt_header *h, u8 block[CKPT_BLOCK_SIZE])
     memcpy(block + XV6_NAME, h->name, CKPT_NAME_SIZE - 1);
     put_le64(block + MAGIC, CKPT_MAGIC);
     put_le32(block + VERSION, CKPT_VERSION);
+    put_le32(block + FEATURES, h->features);
     put_le32(block + MACHINE, h->machine);
     put_le32(block + PAGE_SIZE_, CKPT_BLOCK_SIZE);
     memcpy(block + IDENTITY, h->identity, CKPT_IDENTITY_SIZE);
@@ -81,7 +82,7 @@ enum ckpt_error ckpt_header_decode(const u8 block[CKPT_BLOCK_SIZE], u64 file_siz
         return CKPT_BAD_CHECKSUM;
     if (le32(block + VERSION) != CKPT_VERSION)
         return CKPT_BAD_VERSION;
-    if (le32(block + FEATURES))
+    if (le32(block + FEATURES) & ~CKPT_FEATURES)
         return CKPT_BAD_FEATURE;
     if (!ckpt_machine(le32(block + MACHINE)))
         return CKPT_BAD_MACHINE;
@@ -89,6 +90,7 @@ enum ckpt_error ckpt_header_decode(const u8 block[CKPT_BLOCK_SIZE], u64 file_siz
         return CKPT_BAD_PAGE_SIZE;
 
     out->machine = le32(block + MACHINE);
+    out->features = le32(block + FEATURES);
     memcpy(out->identity, block + IDENTITY, CKPT_IDENTITY_SIZE);
     out->epoch = le64(block + EPOCH);
     out->parent = le64(block + PARENT);

@@ -10,6 +10,7 @@ void ckpt_bounds(struct ckpt_bounds *bounds, const struct ckpt_reader *r)
 
     bounds->source = r->source;
     bounds->blocks = h->blocks;
+    bounds->features = h->features;
     bounds->records_first = h->records_block;
     bounds->records_end = h->records_block + DIV_ROUND_UP(h->records_size, CKPT_BLOCK_SIZE);
 }

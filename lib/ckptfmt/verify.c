@@ -1,6 +1,5 @@
 // Everything in an image that can be checked without the machine it is for.
 
-#include <base/crc32c.h>
 #include <base/string.h>
 #include <ckptfmt/ckptfmt.h>
 
@@ -20,7 +19,7 @@ static enum ckpt_error check_run(struct ckpt_verifier *v, struct run *run)
         return CKPT_READ_FAILED;
     for (u32 i = 0; i < run->count; i++) {
         v->failed_at = offset + i * CKPT_BLOCK_SIZE;
-        if (crc32c(0, v->run + i * CKPT_BLOCK_SIZE, CKPT_BLOCK_SIZE) != run->crc[i])
+        if (ckpt_page_checksum(v->reader.header.features, v->run + i * CKPT_BLOCK_SIZE) != run->crc[i])
             return CKPT_BAD_CHECKSUM;
     }
     run->count = 0;

@@ -24,6 +24,12 @@ def crc32c(data, crc=0):
     return crc ^ 0xFFFFFFFF
 
 
+def page_sum(page):
+    """The checksum of a page, in an image whose features have it so."""
+    words = struct.unpack("<1024I", page)
+    return crc32c(struct.pack("<QQ", sum(words), sum((1024 - i) * w for i, w in enumerate(words))))
+
+
 class Image:
     """An image of one epoch, in slot A."""
 

@@ -2,7 +2,7 @@
 import struct
 
 from crafted import (BLOCK, CONTENT, CWD, DESCRIPTORS, EPOCH, FILE, FPU, HEADER_CRC, PIPE, PROCESS, RECORDS_BLOCK, RECORDS_SIZE, REGISTERS,
-                     RESTART, ROOT_DIGEST, SPACE, TREE, Image, crc32c)
+                     RESTART, ROOT_DIGEST, SPACE, TREE, Image, crc32c, page_sum)
 
 MAX32, MAX64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 BLOCKS = 192
@@ -114,7 +114,7 @@ def record_lies(good):
 
 def tree_lies(good):
     """Page trees that lead back, elsewhere or nowhere. The first space's lowest pages lie in its first region."""
-    page = (2, crc32c(good[2 * BLOCK:3 * BLOCK]))
+    page, page_as_node = ((2, checksum(good[2 * BLOCK:3 * BLOCK])) for checksum in (page_sum, crc32c))
 
     def over(page_entry, height=3, slots=(0,)):
         x = Editable(good)
@@ -139,7 +139,7 @@ def tree_lies(good):
     yield "empty-leaf", x.tree(root, 0, 3).build()
     # A node can't hold its own checksum, but it may be named at every level: then it is a page, too.
     x = Editable(good)
-    leaf = x.node({0: page})
+    leaf = x.node({0: page_as_node})
     yield "node-is-its-own-child", x.tree((leaf[0], leaf[1]), 1, 3, 3).build()
     x, root = over(page)
     yield "fewer-nodes-than-said", x.tree(root, 1, 4).build()
@@ -162,7 +162,7 @@ def tree_lies(good):
     x, root = over((2, page[1] ^ 1))
     yield "page-with-another-checksum", x.tree(root, 1, 3).build()
     for height in (1, 2, 4, 5):
-        x, root = over(page)
+        x, root = over(page if height < 3 else page_as_node)
         yield f"height-{height}", x.tree(root, 1, 3, height).build()
 
 

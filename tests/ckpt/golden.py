@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from crafted import (BLOCK, CONTENT, CWD, DESCRIPTORS, EPOCH, FILE, FPU, PIPE, PROCESS, REGISTERS, RESTART, SPACE, TREE,
-                     crc32c)
+                     crc32c, page_sum)
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 VIEWS = (["show"], ["log"], ["mem"], ["verify"])
@@ -44,7 +44,7 @@ class Tree:
         if data is None:
             self.pages.pop(number, None)
         else:
-            self.pages[number] = (image.add_block(data), crc32c(data))
+            self.pages[number] = (image.add_block(data), image.page_checksum(data))
 
     def write(self, image):
         """Returns the payload of the TREE record."""
@@ -67,8 +67,8 @@ class Tree:
 
 
 class Image:
-    def __init__(self, name):
-        self.name = name.encode()
+    def __init__(self, name, sums=False):
+        self.name, self.sums = name.encode(), sums
         self.data = bytearray(2 * BLOCK)
         self.epoch = 0
         self.previous = (0, 0, 0, 0)
@@ -79,6 +79,9 @@ class Image:
         assert len(data) == BLOCK and len(self.data) % BLOCK == 0
         self.data += data
         return len(self.data) // BLOCK - 1
+
+    def page_checksum(self, page):
+        return page_sum(page) if self.sums else crc32c(page)
 
     def record(self, kind, number, payload, flags=0):
         head = struct.pack("<IHHI", kind, 1, flags, len(payload))
@@ -111,7 +114,7 @@ class Image:
         self.previous = (self.epoch, block, size, digest)
         slot = bytearray(BLOCK)
         struct.pack_into("<III16s", slot, 0, XV6_ID, pid, 8 * BLOCK, self.name)
-        struct.pack_into("<8sIIII16sQQQQQQI", slot, 128, MAGIC, 1, 0, 1, BLOCK, b"golden-identity!", self.epoch, parent,
+        struct.pack_into("<8sIIII16sQQQQQQI", slot, 128, MAGIC, 1, int(self.sums), 1, BLOCK, b"golden-identity!", self.epoch, parent,
                          wall, len(self.data) // BLOCK, block, size, digest)
         struct.pack_into("<I", slot, 4092, crc32c(slot[:4092]))
         at = (self.epoch - 1) % 2 * BLOCK
@@ -261,7 +264,24 @@ def history_of_one(name):
     return image
 
 
-IMAGES = {"single": single, "family": family, "history": history, "optional": optional}
+def sums():
+    """Two epochs whose pages, a file's among them, have page sums for checksums."""
+    image, tree, content = Image("adder", sums=True), Tree(), Tree(1)
+    for numbers in ([0, HEAP_START // BLOCK, STACK_TOP // BLOCK - 1], [0]):
+        image.begin()
+        written = fill(image, content, f"contents {image.epoch}", [0]) + fill(image, tree, f"adder {image.epoch}", numbers)
+        image.put(CONTENT, 1, struct.pack("<QQ", BLOCK, 0))
+        image.put(TREE, 1, content.write(image))
+        image.put(FILE, 1, console())
+        image.put(FILE, 2, file(FILE_INODE, 1, "/gone", ino=92, size=BLOCK, type=REGULAR, links=0, content=1))
+        image.put(SPACE, 1, space(1))
+        image.put(TREE, 1, tree.write(image))
+        put_process(image, 1, 7, 1, 0, "adder", 1, [(0, 1), (1, 1), (3, 2)])
+        image.end(7, image.epoch - 1, image.epoch - 1, pages_written=written)
+    return image
+
+
+IMAGES = {"single": single, "family": family, "history": history, "optional": optional, "sums": sums}
 
 
 def views(tool, folder, name):

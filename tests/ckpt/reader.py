@@ -54,6 +54,15 @@ def crc32c(data, crc=0):
     return crc ^ 0xFFFFFFFF
 
 
+def page_sum(page):
+    """§4"""
+    total = weighted = 0
+    for word, in struct.iter_unpack("<I", page):
+        total += word
+        weighted += total
+    return crc32c(struct.pack("<QQ", total, weighted))
+
+
 def text(data):
     """As JSON has it: a string, or the bytes if it isn't UTF-8."""
     try:
@@ -72,10 +81,10 @@ class Header:
 
     def __init__(self, block, file_size):
         need(struct.unpack_from("<I", block, 4092)[0] == crc32c(block[:4092]), "header: checksum")
-        (version, features, self.machine, page_size, self.identity, self.epoch, self.parent, self.wall_ns, self.blocks,
+        (version, self.features, self.machine, page_size, self.identity, self.epoch, self.parent, self.wall_ns, self.blocks,
          self.records_block, self.records_size, self.digest) = struct.unpack_from("<IIII16sQQQQQQI", block, 136)
         need(version == 1, "header: version")
-        need(features == 0, "header: features")
+        need(self.features & ~1 == 0, "header: features")
         need(self.machine in (1, 2), "header: machine")
         need(page_size == BLOCK, "header: page size")
         need(self.epoch >= 1 and self.parent < self.epoch, "header: epoch")
@@ -252,9 +261,9 @@ class Epoch:
             need((self.nodes_left, self.pages_left) == (0, 0), "TREE: fewer pages or nodes than it says")
         return {"pages": pages, "nodes": nodes, "height": height}, found
 
-    def block_bytes(self, block, checksum):
+    def block_bytes(self, block, checksum, is_page=False):
         need(2 <= block < self.image.header.blocks and not self.block <= block < self.end_block, "a block that can't be meant")
-        return self.image.checked(block, checksum)
+        return self.image.checked(block, checksum, is_page)
 
     def walk(self, block, checksum, level, base, found):
         need(self.nodes_left > 0, "TREE: more nodes than it says")
@@ -272,7 +281,7 @@ class Epoch:
                 continue
             need(self.pages_left > 0, "TREE: more pages than it says")
             self.pages_left -= 1
-            self.block_bytes(child, child_sum)
+            self.block_bytes(child, child_sum, is_page=True)
             found[index] = (child, child_sum)
         need(not empty, "TREE: an empty node")
 
@@ -363,12 +372,13 @@ class Image:
             return max(headers, key=lambda h: h.epoch)
         raise problem or Bad("not an image")
 
-    def checked(self, block, checksum):
+    def checked(self, block, checksum, is_page):
         """A block's bytes, with that checksum."""
+        checksum_of = page_sum if is_page and self.header.features & 1 else crc32c
         data = self.data[block * BLOCK:(block + 1) * BLOCK]
-        if block not in self.known:
-            self.known[block] = crc32c(data)
-        need(self.known[block] == checksum, f"checksum of block {block}")
+        if (block, is_page) not in self.known:
+            self.known[block, is_page] = checksum_of(data)
+        need(self.known[block, is_page] == checksum, f"checksum of block {block}")
         return data
 
     def json(self, epoch=0):
@@ -376,8 +386,8 @@ class Image:
         for older, e in enumerate(self.epochs):
             if epoch in (0, e.number):
                 h = self.header
-                return {"format": "amber-checkpoint", "version": 1, "machine": "i386", "page_size": BLOCK, "identity": h.identity.hex(),
-                        "blocks": h.blocks, "digest": e.digest, "older_epochs": len(self.epochs) - 1 - older, **e.json()}
+                return {"format": "amber-checkpoint", "version": 1, "features": ["sums"] if h.features & 1 else [], "machine": "i386",
+                        "page_size": BLOCK, "identity": h.identity.hex(), "blocks": h.blocks, "digest": e.digest, "older_epochs": len(self.epochs) - 1 - older, **e.json()}
         raise Bad(f"epoch {epoch} is not kept")
 
 

@@ -161,9 +161,7 @@ def test_memory_that_a_family_shares_is_written_once(machine):
 
 
 def test_a_pipe_that_leads_outside_is_refused_or_handed_over(machine):
-    machine.start("blocked pipe-read &")
-    pid = int(machine.expect(r"\[\d+\] (\d+)\r*\n").group(1))
-    machine.expect("blocking")
+    pid = machine.start_in_background("blocked pipe-read", "blocking")
     result = machine.run(f"checkpoint {pid} lone.img")
     assert result.status == 1 and "fd 3" in result.output and str(pid) in result.output, result
     assert machine.run("ls lone.img").status != 0, "nothing was written"

@@ -137,7 +137,7 @@ def test_absurd_numbers_are_refused(tmp_path, good_image):
     size = len(good_image)
     images = {
         "version": header_patched(good_image, "I", 136, 2),
-        "features": header_patched(good_image, "I", 140, 1),
+        "features": header_patched(good_image, "I", 140, 3),
         "machine": header_patched(good_image, "I", 144, 2),
         "machine_huge": header_patched(good_image, "I", 144, huge32),
         "page_size": header_patched(good_image, "I", 148, 8192),

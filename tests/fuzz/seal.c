@@ -1,6 +1,7 @@
 #include "seal.h"
 #include <base/byteorder.h>
 #include <base/crc32c.h>
+#include <ckptfmt/ckptfmt.h>
 
 #define BLOCK      4096u
 #define EPOCHS_MAX 8
@@ -10,6 +11,7 @@ struct seal {
     u8 *bytes;
     size_t size;
     u32 except, visits;
+    u32 features;  // of the header whose epochs are being sealed
 };
 
 struct area {
@@ -32,7 +34,7 @@ static void seal_entry(struct seal *s, u8 *entry, u32 level, bool is_node)
     for (u32 i = 0; is_node && i < BLOCK; i += 8)
         if (le32(at + i))
             seal_entry(s, at + i, level - 1, level > 0);
-    put_le32(entry + 4, crc32c(0, at, BLOCK));
+    put_le32(entry + 4, is_node ? crc32c(0, at, BLOCK) : ckpt_page_checksum(s->features, at));
 }
 
 static void seal_tree(struct seal *s, u8 *payload)
@@ -110,6 +112,7 @@ void image_seal(u8 *bytes, size_t size, u32 except)
         if (le64(header + 128) != 0x54504b4352424d41ull)
             continue;
         s.visits = 0;
+        s.features = le32(header + 140);
         seal_epochs(&s, header);
         if (!(except & SEAL_NO_HEADER))
             put_le32(header + 4092, crc32c(0, header, 4092));

@@ -85,7 +85,7 @@ static void take_content(struct content_model *m, const struct data *d)
     m->ino = id.ino;
     for (u32 i = 0; i * 4096 < d->size; i++)
         if (memcmp(d->bytes + i * 4096, zeros, 4096) != 0)
-            m->crc[i] = crc32c(0, d->bytes + i * 4096, 4096);
+            m->crc[i] = ckpt_page_checksum(CKPT_FEATURES, d->bytes + i * 4096);
 }
 
 void epoch_model_take(struct epoch_model *m, const struct household *h, u32 count, u32 flags)

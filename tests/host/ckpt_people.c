@@ -4,6 +4,7 @@
 #include <base/byteorder.h>
 #include <base/crc32c.h>
 #include <base/string.h>
+#include <ckptfmt/ckptfmt.h>
 #include <mm/kmalloc.h>
 #include <proc/freezer.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ u32 seed_crc(u32 seed)
 
     if (!has_crc[seed]) {
         seed_fill(seed, page);
-        crcs[seed] = crc32c(0, page, PAGE_SIZE);
+        crcs[seed] = ckpt_page_checksum(CKPT_FEATURES, page);
         has_crc[seed] = true;
     }
     return crcs[seed];

@@ -194,7 +194,7 @@ static void write_header(struct file *f, u64 parent)
     };
     ckpt_header_encode(&h, slot_of(f, f->epoch));
     f->bounds = (struct ckpt_bounds){ &f->source, h.blocks, h.records_block,
-                                      h.records_block + DIV_ROUND_UP(h.records_size, BLOCK) };
+                                      h.records_block + DIV_ROUND_UP(h.records_size, BLOCK), h.features };
 }
 
 // Write what f->map[f->epoch + 1] says as the next epoch, which keeps `kept` older ones.
@@ -849,7 +849,7 @@ static void search_ends_in_a_tree_of_one_leaf(void **state)
         assert_int_equal(add_block(f, node, &block), 0);
     }
     struct ckpt_tree tree = { 1, 5, block, crc32c(0, node, BLOCK), CKPT_HEIGHT_MAX };
-    struct ckpt_bounds bounds = { &f->source, f->size / BLOCK, 0, 0 };
+    struct ckpt_bounds bounds = { .source = &f->source, .blocks = f->size / BLOCK };
     bytes_read = 0;
     ckpt_lookup_init(l, &bounds, &tree);
     assert_int_equal(ckpt_lookup(l, 0, true, &page), CKPT_BAD_TREE);

@@ -66,7 +66,7 @@ static void add_pages(struct image *m, struct ckpt_builder *b, u64 from, u32 cou
     for (u32 i = 0; i < count; i++) {
         page_fill(page, from + i);
         u32 block = add_block(m, page);
-        assert_int_equal(ckpt_builder_set(b, from + i, block, crc32c(0, page, BLOCK)), CKPT_OK);
+        assert_int_equal(ckpt_builder_set(b, from + i, block, ckpt_page_checksum(CKPT_FEATURES, page)), CKPT_OK);
     }
 }
 
@@ -213,6 +213,7 @@ static struct ckpt_header header_of(const struct image *m)
 {
     struct ckpt_header h = {
         .machine = CKPT_MACHINE_I386,
+        .features = CKPT_FEATURES,
         .identity = "0123456789abcde",
         .epoch = 1,
         .wall_ns = 1700000000000000000ull,
@@ -335,6 +336,44 @@ static u8 *payload(struct image *m, u32 record)
 }
 
 // ---- what is written is read back
+
+static void page_sum_is_the_crc_of_two_sums(void **state)
+{
+    u8 page[BLOCK] = { 0 }, sums[16] = { 0 };
+
+    (void)state;
+    assert_int_equal(ckpt_page_checksum(CKPT_FEATURE_SUMS, page), crc32c(0, sums, 16));
+    assert_int_equal(ckpt_page_checksum(0, page), crc32c(0, page, BLOCK));
+    memset(page, 0xff, BLOCK);
+    put_le64(sums, 1024 * 0xffffffffull);
+    put_le64(sums + 8, 1024 * 1025 / 2 * 0xffffffffull);
+    assert_int_equal(ckpt_page_checksum(CKPT_FEATURE_SUMS, page), crc32c(0, sums, 16));
+    memset(page, 0, BLOCK);
+    put_le32(page, 3);              // counts 1,024 times
+    put_le32(page + BLOCK - 4, 5);  // counts once
+    put_le64(sums, 8);
+    put_le64(sums + 8, 3 * 1024 + 5);
+    assert_int_equal(ckpt_page_checksum(CKPT_FEATURE_SUMS, page), crc32c(0, sums, 16));
+}
+
+// Among the pairs are those that cancel out in a sum of 32 bits: the top bits of two words.
+static void page_sum_sees_every_change_of_a_bit_or_two(void **state)
+{
+    u8 page[BLOCK];
+
+    (void)state;
+    page_fill(page, 1);
+    u32 sum = ckpt_page_checksum(CKPT_FEATURE_SUMS, page);
+    for (u32 bit = 0; bit < BLOCK * 8; bit += 7) {
+        page[bit / 8] ^= 1 << bit % 8;
+        assert_int_not_equal(ckpt_page_checksum(CKPT_FEATURE_SUMS, page), sum);
+        u32 other = (bit + 64) % (BLOCK * 8);
+        page[other / 8] ^= 1 << other % 8;
+        assert_int_not_equal(ckpt_page_checksum(CKPT_FEATURE_SUMS, page), sum);
+        page[other / 8] ^= 1 << other % 8;
+        page[bit / 8] ^= 1 << bit % 8;
+    }
+}
 
 static void sound_image_is_accepted(void **state)
 {
@@ -690,7 +729,7 @@ static const struct lie lies[] = {
     { "a tree beyond the file", TREE_RECORD, 16, 4, HUGE_COUNT, CKPT_BAD_BLOCK },
     { "a tree of no height", TREE_RECORD, 24, 4, 0, CKPT_BAD_TREE },
     { "a tree of absurd height", TREE_RECORD, 24, 4, HUGE_COUNT, CKPT_BAD_TREE },
-    { "a tree of another height", TREE_RECORD, 24, 4, 2, CKPT_BAD_TREE },
+    { "a tree of another height", TREE_RECORD, 24, 4, 2, CKPT_BAD_CHECKSUM },
     { "a tree of absurdly many pages", TREE_RECORD, 0, 8, UINT64_MAX, CKPT_BAD_TREE },
     { "a tree of more pages than there are", TREE_RECORD, 0, 8, TEXT_PAGES + HEAP_PAGES + 2, CKPT_BAD_TREE },
     { "a tree of fewer pages than there are", TREE_RECORD, 0, 8, 3, CKPT_BAD_TREE },
@@ -758,7 +797,7 @@ static void lying_headers_are_refused(void **state)
         u64 value;
         enum ckpt_error error;
     } fields[] = {
-        { 136, 4, 2, CKPT_BAD_VERSION },         { 140, 4, 1, CKPT_BAD_FEATURE },
+        { 136, 4, 2, CKPT_BAD_VERSION },         { 140, 4, 3, CKPT_BAD_FEATURE },
         { 144, 4, 99, CKPT_BAD_MACHINE },        { 148, 4, 8192, CKPT_BAD_PAGE_SIZE },
         { 168, 8, 0, CKPT_BAD_HEADER },          { 176, 8, 1, CKPT_BAD_HEADER },
         { 192, 8, 1 << 20, CKPT_TRUNCATED },     { 192, 8, UINT64_MAX, CKPT_BAD_HEADER },
@@ -996,6 +1035,8 @@ static void text_for_people_has_no_control_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(page_sum_is_the_crc_of_two_sums),
+        cmocka_unit_test(page_sum_sees_every_change_of_a_bit_or_two),
         cmocka_unit_test(sound_image_is_accepted),
         cmocka_unit_test(records_come_back_as_written),
         cmocka_unit_test(lists_come_back_while_their_record_is_current),

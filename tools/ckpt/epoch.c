@@ -1,7 +1,6 @@
 #include "epoch.h"
 
 #include <base/byteorder.h>
-#include <base/crc32c.h>
 #include <lib/tool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -319,7 +318,7 @@ enum ckpt_error epoch_page(struct epoch *e, const struct ckpt_page *page, u8 out
     e->failed_at = (u64)page->block * CKPT_BLOCK_SIZE;
     if (source->read(source->ctx, e->failed_at, out, CKPT_BLOCK_SIZE))
         return CKPT_READ_FAILED;
-    return crc32c(0, out, CKPT_BLOCK_SIZE) == page->crc ? CKPT_OK : CKPT_BAD_CHECKSUM;
+    return ckpt_page_checksum(e->bounds.features, out) == page->crc ? CKPT_OK : CKPT_BAD_CHECKSUM;
 }
 
 const struct ckpt_page *pages_find(const struct pages *p, u64 index)

@@ -84,7 +84,6 @@ static bool read_pages(struct import *m, u64 size)
     u8 bytes[CKPT_BLOCK_SIZE];
     size_t room = 0;
     bool ok = true;
-    u32 crc;
 
     if (!m->history || m->place)
         return trouble(m, "pages must come once, after image.json");
@@ -94,7 +93,7 @@ static bool read_pages(struct import *m, u64 size)
     progress_begin(&progress, "import", m->pages, m->options->quiet);
     for (; m->written < m->pages && ok; m->written++) {
         tool_grow((void **)&m->place, &room, m->written + 1, sizeof *m->place);
-        ok = read_exactly(m, bytes, sizeof bytes) && writer_page(m->writer, bytes, &m->place[m->written], &crc);
+        ok = read_exactly(m, bytes, sizeof bytes) && writer_page(m->writer, bytes, &m->place[m->written]);
         progress_set(&progress, m->written);
     }
     progress_end(&progress);

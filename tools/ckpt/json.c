@@ -253,12 +253,22 @@ json_t *json_epoch(const struct epoch *e, const u32 *place)
     return j;
 }
 
+static json_t *json_features(u32 features)
+{
+    json_t *j = json_array();
+
+    if (features & CKPT_FEATURE_SUMS)
+        json_array_append_new(j, json_string("sums"));
+    return j;
+}
+
 json_t *json_image(const struct epoch *e)
 {
     json_t *j = json_object();
 
     put_string(j, "format", "amber-checkpoint");
     json_put_number(j, "version", CKPT_VERSION);
+    json_object_set_new(j, "features", json_features(e->header.features));
     put_string(j, "machine", e->machine->name);
     json_put_number(j, "page_size", CKPT_BLOCK_SIZE);
     json_put_bytes(j, "identity", e->header.identity, CKPT_IDENTITY_SIZE);

@@ -23,11 +23,10 @@ static bool copy_pages(const struct options *o, struct selection *s, struct writ
     struct progress progress;
     u8 bytes[CKPT_BLOCK_SIZE];
     bool ok = true;
-    u32 crc;
 
     progress_begin(&progress, "pack", s->pages, o->quiet);
     for (size_t n = 0; n < s->pages && ok; n++) {
-        ok = selection_page(s, n, bytes, status) && writer_page(w, bytes, &s->place[s->blocks[n]], &crc);
+        ok = selection_page(s, n, bytes, status) && writer_page(w, bytes, &s->place[s->blocks[n]]);
         progress_set(&progress, n);
     }
     progress_end(&progress);

@@ -25,7 +25,7 @@ struct writer {
     u64 blocks;  // written, with those that are still in the buffer
     u8 *buffer;
     u32 buffered;
-    u32 *crc;  // of each block
+    u32 *crc;  // of each block, but for record areas
     size_t crc_room;
     struct known_node *nodes;  // hash table by checksum; block 0: free
     size_t node_room, node_count;
@@ -65,8 +65,8 @@ static bool flush(struct writer *w)
     return write_at(w, w->buffer, n, first * CKPT_BLOCK_SIZE);
 }
 
-// The next block; *crc its checksum.
-static bool append(struct writer *w, const u8 *bytes, u32 *block, u32 *crc)
+// The next block, which has that checksum.
+static bool append(struct writer *w, const u8 *bytes, u32 crc, u32 *block)
 {
     if (w->blocks >= UINT32_MAX)
         return fail(w, EFBIG);
@@ -75,7 +75,7 @@ static bool append(struct writer *w, const u8 *bytes, u32 *block, u32 *crc)
     memcpy(w->buffer + (size_t)w->buffered++ * CKPT_BLOCK_SIZE, bytes, CKPT_BLOCK_SIZE);
     tool_grow((void **)&w->crc, &w->crc_room, (size_t)w->blocks + 1, sizeof *w->crc);
     *block = (u32)w->blocks++;
-    *crc = w->crc[*block] = crc32c(0, bytes, CKPT_BLOCK_SIZE);
+    w->crc[*block] = crc;
     return true;
 }
 
@@ -117,9 +117,9 @@ void writer_release(struct writer *w)
     free(w);
 }
 
-bool writer_page(struct writer *w, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block, u32 *crc)
+bool writer_page(struct writer *w, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block)
 {
-    return append(w, bytes, block, crc);
+    return append(w, bytes, ckpt_page_checksum(CKPT_FEATURES, bytes), block);
 }
 
 // Nodes that were written, by checksum. At most half full.
@@ -170,7 +170,7 @@ static int emit(void *ctx, const u8 node[CKPT_BLOCK_SIZE], u32 *block)
             *block = w->nodes[at].block;
             return 0;
         }
-    if (!append(w, node, block, &crc))
+    if (!append(w, node, crc, block))
         return -1;
     node_remember(w, *block, crc);
     return 0;
@@ -283,14 +283,14 @@ static bool put_records(struct writer *w, struct area *a, const struct epoch *e,
 
 static bool area_write(struct writer *w, struct area *a)
 {
-    u32 block, crc;
+    u32 block;
 
     memset(area_room(a), 0, CKPT_BLOCK_SIZE);
     w->last_block = w->blocks;
     w->last_size = a->size;
     w->last_digest = crc32c(0, a->bytes, a->size);
     for (size_t at = 0; at < a->size; at += CKPT_BLOCK_SIZE)
-        if (!append(w, a->bytes + at, &block, &crc))
+        if (!append(w, a->bytes + at, 0, &block))
             return false;
     return true;
 }
@@ -304,6 +304,7 @@ static void header_fill(struct writer *w, const struct epoch *e)
 
     w->header = (struct ckpt_header){
         .machine = e->machine->id,
+        .features = CKPT_FEATURES,
         .epoch = e->info.epoch,
         .parent = e->info.parent,
         .wall_ns = e->info.wall_ns,

@@ -11,8 +11,8 @@ struct writer;
 /* NULL: a message was printed. `force`: a file of that name is replaced. */
 struct writer *writer_create(const char *path, bool force);
 
-/* Append a page; *block becomes its place, *crc its checksum. False: a message was printed. */
-MUST_CHECK bool writer_page(struct writer *w, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block, u32 *crc);
+/* Append a page; *block becomes its place. False: a message was printed. */
+MUST_CHECK bool writer_page(struct writer *w, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block);
 
 /*
  * Append an epoch whose pages have been written: place[b] is where the page that e calls block b is now. e->info's

@@ -80,8 +80,13 @@ const struct ckpt_machine *ckpt_machine(u32 id);  // NULL: not known
 
 // ---- the header
 
+// What an image may need a reader to know: bits of its header's features.
+#define CKPT_FEATURE_SUMS 1u  // pages have page sums for checksums; without it CRC-32C
+#define CKPT_FEATURES     CKPT_FEATURE_SUMS  // all that are known here: a new image has them
+
+
 struct ckpt_header {
-    u32 machine;
+    u32 machine, features;
     u8 identity[CKPT_IDENTITY_SIZE];
     u64 epoch, parent;
     u64 wall_ns;
@@ -99,6 +104,9 @@ MUST_CHECK enum ckpt_error ckpt_header_decode(const u8 block[CKPT_BLOCK_SIZE], u
 /* Does the file that begins with these bytes look like an image? For telling kinds of files apart: promises nothing. */
 #define CKPT_PROBE_SIZE 136
 bool ckpt_probe(const u8 *bytes, size_t n);
+
+/* The checksum of a page, in an image with these features. Nodes and records have CRC-32C in all. */
+u32 ckpt_page_checksum(u32 features, const u8 page[CKPT_BLOCK_SIZE]);
 
 // ---- the records
 
@@ -307,6 +315,7 @@ MUST_CHECK enum ckpt_error ckpt_next(struct ckpt_reader *r, struct ckpt_item *it
 struct ckpt_bounds {
     const struct ckpt_source *source;
     u64 blocks, records_first, records_end;
+    u32 features;
 };
 void ckpt_bounds(struct ckpt_bounds *bounds, const struct ckpt_reader *r);
 

@@ -1,0 +1,59 @@
+// Runs of pages out of an image: for memory, on demand or all at once, and for the contents of files.
+#include "run.h"
+#include <fs/inode.h>
+#include <uapi/errno.h>
+
+enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, enum run_gaps gaps, struct run *run)
+{
+    enum ckpt_error error = CKPT_OK;
+
+    for (run->count = 0; run->count < most; run->count++) {
+        struct ckpt_page *page = &run->pages[run->count];
+        bool passes_over = gaps == RUN_ANY || (gaps == RUN_DENSE && run->count == 0);
+
+        error = ckpt_lookup(l, from, passes_over, page);
+        if (error || !page->block || page->block != run->pages[0].block + run->count)
+            break;
+        from = page->index + 1;
+    }
+    return run->count ? CKPT_OK : error;
+}
+
+void frames_release(struct frame **frames, u32 count)
+{
+    for (u32 i = 0; i < count; i++)
+        frame_put(frames[i]);
+}
+
+int frames_take(struct frame **out, u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        out[i] = frame_alloc();
+        if (!out[i]) {
+            frames_release(out, i);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+int run_read(const struct run *run, struct inode *image, struct frame **out)
+{
+    int err = frames_take(out, run->count);
+
+    if (err)
+        return err;
+    err = inode_read_frames(image, run_offset(run, 0), out, run->count);
+    if (err)
+        frames_release(out, run->count);
+    return err;
+}
+
+u32 run_sound(const struct run *run, u32 features, struct frame **frames)
+{
+    u32 sound = 0;
+
+    while (sound < run->count && ckpt_page_checksum(features, frame_data(frames[sound])) == run->pages[sound].crc)
+        sound++;
+    return sound;
+}

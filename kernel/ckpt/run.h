@@ -1,0 +1,41 @@
+// Runs: pages that lie one after the other in an image. They are found, read and checked together.
+#pragma once
+
+#include <ckptfmt/ckptfmt.h>
+#include <mm/frame.h>
+
+struct inode;
+
+#define RUN_MAX 254  // one of the disk's requests
+
+struct run {
+    u32 count;
+    struct ckpt_page pages[RUN_MAX];
+};
+
+// Which page numbers a run may leave out, as no page is there.
+enum run_gaps {
+    RUN_HERE,   // none: it begins at the number that is asked for
+    RUN_DENSE,  // those before it
+    RUN_ANY,    // those before and within it
+};
+
+/* The run from page `from` on, of at most `most` (up to RUN_MAX) pages; count 0: there is none. What is wrong behind a
+ * run's first page is told when one comes to it. */
+MUST_CHECK enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, enum run_gaps gaps, struct run *run);
+
+/* Read it out of the image's file into fresh frames, a reference each. -ENOMEM, -EIO: and then there is none. */
+MUST_CHECK int run_read(const struct run *run, struct inode *image, struct frame **out);
+
+/* How many pages, from the first on, have the bytes that they must have. features: the image's. */
+u32 run_sound(const struct run *run, u32 features, struct frame **frames);
+
+/* Where its page i stands in the file. */
+static inline u64 run_offset(const struct run *run, u32 i)
+{
+    return (u64)run->pages[i].block * CKPT_BLOCK_SIZE;
+}
+
+/* Frames to be filled, a reference each: all or none. -ENOMEM. And to let go of them. */
+MUST_CHECK int frames_take(struct frame **out, u32 count);
+void frames_release(struct frame **frames, u32 count);
