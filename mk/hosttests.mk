@@ -17,7 +17,7 @@ HOSTTEST_TOOLS := -Dinode_load=tool_inode_load -Dinode_store=tool_inode_store
 # Tests of kernel/ckpt's writing side over all that: ckpt_people.c stands in for mm and proc. The kernel's memcpy() takes NULL for no
 # bytes.
 CKPTTESTS        := $(patsubst tests/host/%.c,%,$(wildcard tests/host/ckpt_*_test.c))
-CKPTTEST_SOURCES := $(patsubst %,kernel/ckpt/%.c,collect contents epoch image output records run save spare store use i386/machine) \
+CKPTTEST_SOURCES := $(patsubst %,kernel/ckpt/%.c,collect contents epoch image output records run save spare store use work i386/machine) \
 	$(patsubst %,tests/host/ckpt_%.c,people book life)
 CKPTTEST_CFLAGS  := -iquote kernel/ckpt -Ikernel/ckpt/include -Ikernel/proc/include -Dimage_open=ckpt_image_open
 

@@ -1,183 +1,134 @@
-// Read-ahead, by two runs for each backing: one that the process uses up, and one that is being read.
-//
-// A run goes EMPTY -> ASKED (a process) -> READY (the thread) -> EMPTY (a process). While it is ASKED its pages are the
-// thread's; otherwise the lock guards them, since a process and its children may share a backing.
+// Read-ahead, by a few windows that follow each other. A window whose pages have all been taken moves on to the end of
+// the row.
 #include "ahead.h"
 #include "run.h"
-#include <base/list.h>
-#include <mm/frame.h>
+#include "work.h"
 #include <mm/kmalloc.h>
-#include <mm/vmspace.h>
-#include <sched/thread.h>
-#include <sched/wait.h>
+#include <sched/mutex.h>
 #include <uapi/errno.h>
 
-enum run_state { RUN_EMPTY, RUN_ASKED, RUN_READY };
+#define WINDOWS 3
 
-struct ahead_run {
-    struct list link;  // in the queue while it is ASKED
+// Its pages are the work's while that is pending, and the lock's afterwards.
+struct window {
+    struct work work;
     struct ahead *ahead;
-    enum run_state state;
-    u64 first;
-    u32 count, taken;
+    u64 first;         // page
+    u32 count, taken;  // of the pages that came
     struct frame *frames[RUN_MAX];
 };
 
 struct ahead {
-    struct backing *backing;
     ahead_fetch *fetch;
-    struct ahead_run runs[2];
+    void *ctx;
+    struct mutex lock;                   // a process and its children may share a backing
+    u64 end FIELD_GUARDED_BY(lock);      // of the row: where the next window will begin
+    bool at_end FIELD_GUARDED_BY(lock);  // a window didn't get all its pages: there may be no more
+    struct window windows[WINDOWS] FIELD_GUARDED_BY(lock);
 };
 
-// Guards the queue and all runs' states.
-static struct spinlock lock = SPINLOCK_INIT("read-ahead", RANK_WAIT);
-static struct list queue = { &queue, &queue };
-static struct wait_queue work GUARDED_BY(lock);
-static struct wait_queue done GUARDED_BY(lock);
-static bool running;  // is there a thread? constant after the start
+static void read_window(struct work *work)
+{
+    struct window *w = container_of(work, struct window, work);
 
-int ahead_create(struct backing *b, ahead_fetch *fetch, struct ahead **out)
+    w->count = w->ahead->fetch(w->ahead->ctx, w->first, RUN_MAX, w->frames);
+}
+
+int ahead_create(ahead_fetch *fetch, void *ctx, struct ahead **out)
 {
     struct ahead *a = kzalloc(sizeof(*a));
 
     if (!a)
         return -ENOMEM;
-    a->backing = b;
     a->fetch = fetch;
-    for (u32 i = 0; i < ARRAY_SIZE(a->runs); i++) {
-        list_init(&a->runs[i].link);
-        a->runs[i].ahead = a;
+    a->ctx = ctx;
+    mutex_init(&a->lock, "read-ahead", RANK_AHEAD);
+    for (u32 i = 0; i < WINDOWS; i++) {
+        a->windows[i].ahead = a;
+        work_prepare(&a->windows[i].work, read_window);
     }
     *out = a;
     return 0;
 }
 
-static void throw_away(struct ahead_run *r)
+static void throw_away(struct window *w)
 {
-    while (r->taken < r->count)
-        frame_put(r->frames[r->taken++]);
-    r->state = RUN_EMPTY;
+    for (; w->taken < w->count; w->taken++)
+        if (w->frames[w->taken])
+            frame_put(w->frames[w->taken]);
 }
 
 void ahead_destroy(struct ahead *a)
 {
-    for (u32 i = 0; a && i < ARRAY_SIZE(a->runs); i++)
-        if (a->runs[i].state == RUN_READY)
-            throw_away(&a->runs[i]);
+    for (u32 i = 0; a && i < WINDOWS; i++) {
+        work_wait(&a->windows[i].work);
+        throw_away(&a->windows[i]);
+    }
     kfree(a);
 }
 
-static struct ahead_run *run_of(struct ahead *a, u64 index) REQUIRES(lock)
+// Empty windows go to the row's end.
+static void go_on(struct ahead *a) REQUIRES(a->lock)
 {
-    for (u32 i = 0; i < ARRAY_SIZE(a->runs); i++) {
-        struct ahead_run *r = &a->runs[i];
-        if (r->state != RUN_EMPTY && r->first + r->taken == index)
-            return r;
+    for (u32 i = 0; i < WINDOWS && !a->at_end; i++) {
+        struct window *w = &a->windows[i];
+        if (work_is_pending(&w->work) || w->taken < w->count)
+            continue;
+        w->first = a->end;
+        w->count = w->taken = 0;
+        a->end += RUN_MAX;
+        work_start(&w->work);
+    }
+}
+
+static struct window *window_at(struct ahead *a, u64 index) REQUIRES(a->lock)
+{
+    for (u32 i = 0; i < WINDOWS; i++) {
+        struct window *w = &a->windows[i];
+        bool pending = work_is_pending(&w->work);
+        if (pending ? w->first == index : w->taken < w->count && w->first + w->taken == index)
+            return w;
     }
     return NULL;
 }
 
-static void ask(struct ahead *a, u64 index) REQUIRES(lock)
+// The window that has the page, once it has come.
+static struct window *await(struct ahead *a, u64 index) REQUIRES(a->lock)
 {
-    for (u32 i = 0; i < ARRAY_SIZE(a->runs); i++) {
-        struct ahead_run *r = &a->runs[i];
-        if (r->state != RUN_EMPTY)
-            continue;
-        backing_get(a->backing);
-        r->state = RUN_ASKED;
-        r->first = index;
-        r->count = r->taken = 0;
-        list_append(&queue, &r->link);
-        wake_one(&work);
-        return;
+    struct window *w;
+
+    while ((w = window_at(a, index)) && work_is_pending(&w->work)) {
+        mutex_unlock(&a->lock);
+        work_wait(&w->work);
+        mutex_lock(&a->lock);
     }
-}
-
-static u32 take(struct ahead_run *r, u32 most, struct frame **out)
-{
-    u32 n = MIN(most, r->count - r->taken);
-
-    for (u32 i = 0; i < n; i++)
-        out[i] = r->frames[r->taken++];
-    if (r->taken == r->count)
-        r->state = RUN_EMPTY;
-    return n;
+    return w;
 }
 
 u32 ahead_take(struct ahead *a, u64 index, u32 most, struct frame **out)
 {
-    struct ahead_run *r;
     u32 n = 0;
-    int err = 0;
 
-    spin_lock(&lock);
-    while ((r = run_of(a, index)) && r->state == RUN_ASKED && !err)
-        err = wait_on(&done, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "image");
-    if (r && r->count) {
-        u64 after = r->first + r->count;
-        bool fresh = r->taken == 0;
-        n = take(r, most, out);
-        if (fresh)
-            ask(a, after);
-    } else if (r) {
-        r->state = RUN_EMPTY;
-    }
-    spin_unlock(&lock);
+    mutex_lock(&a->lock);
+    struct window *w = await(a, index);
+    while (w && n < most && w->taken < w->count)
+        out[n++] = w->frames[w->taken++];
+    if (w && w->count < RUN_MAX)
+        a->at_end = true;
+    if (n)
+        go_on(a);
+    mutex_unlock(&a->lock);
     return n;
 }
 
 void ahead_ask(struct ahead *a, u64 index)
 {
-    if (!running)
-        return;
-    spin_lock(&lock);
-    for (u32 i = 0; i < ARRAY_SIZE(a->runs); i++)
-        if (a->runs[i].state == RUN_READY)
-            throw_away(&a->runs[i]);
-    ask(a, index);
-    spin_unlock(&lock);
-}
-
-static struct ahead_run *next_asked(void)
-{
-    int err = 0;
-
-    spin_lock(&lock);
-    while (list_empty(&queue) && !err)
-        err = wait_on(&work, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "read-ahead");
-    struct ahead_run *r = list_first(&queue, struct ahead_run, link);
-    list_remove(&r->link);
-    spin_unlock(&lock);
-    return r;
-}
-
-static void run_thread(void *unused)
-{
-    (void)unused;
-    for (;;) {
-        struct ahead_run *r = next_asked();
-        struct backing *b = r->ahead->backing;
-        u32 count = r->ahead->fetch(b, r->first, RUN_MAX, r->frames);
-
-        spin_lock(&lock);
-        r->count = count;
-        r->state = RUN_READY;
-        wake_all(&done);
-        spin_unlock(&lock);
-        backing_put(b);
-    }
-}
-
-void ahead_init(void)
-{
-    static struct thread thread;
-    void *stack = kmalloc(KERNEL_STACK_SIZE);
-
-    wait_queue_init(&work);
-    wait_queue_init(&done);
-    if (!stack)
-        return;
-    thread_init(&thread, "read-ahead", stack, run_thread, NULL);
-    thread_start(&thread);
-    running = true;
+    mutex_lock(&a->lock);
+    for (u32 i = 0; i < WINDOWS; i++)
+        if (!work_is_pending(&a->windows[i].work))
+            throw_away(&a->windows[i]);
+    a->end = index;
+    a->at_end = false;
+    go_on(a);
+    mutex_unlock(&a->lock);
 }

@@ -53,6 +53,31 @@ void source_put(struct source *s)
     kfree(s);
 }
 
+static int refuse(const struct lazy *lazy, enum ckpt_error error, u64 at)
+{
+    return image_refuse(&lazy->source->image, error, at);
+}
+
+// The pages from `first` on that lie together. *failed_at: if there is an error, where.
+static enum ckpt_error find_run(struct lazy *lazy, u64 first, u32 most, struct run *run, u64 *failed_at)
+{
+    mutex_lock(&lazy->lock);
+    enum ckpt_error error = run_find(&lazy->lookup, first, most, RUN_HERE, run);
+    *failed_at = lazy->lookup.failed_at;
+    mutex_unlock(&lazy->lock);
+    return error;
+}
+
+// The first page from `index` on that there is; page->block 0: none.
+static enum ckpt_error find_page(struct lazy *lazy, u64 index, struct ckpt_page *page, u64 *failed_at)
+{
+    mutex_lock(&lazy->lock);
+    enum ckpt_error error = ckpt_lookup(&lazy->lookup, index, true, page);
+    *failed_at = lazy->lookup.failed_at;
+    mutex_unlock(&lazy->lock);
+    return error;
+}
+
 // Into `out` come the pages of the run that are sound: the first one that isn't ends it.
 static int read_sound(struct lazy *lazy, const struct run *run, struct frame **out, u32 *given)
 {
@@ -65,29 +90,42 @@ static int read_sound(struct lazy *lazy, const struct run *run, struct frame **o
     return 0;
 }
 
-static int fetch_run(struct lazy *lazy, const struct run *run, struct frame **out, u32 *given)
+// Pages of zeros, up to the next one that there is: how many, at most `most`. 0: none follows, or it can't be found.
+static u32 pass_gap(struct lazy *lazy, u64 first, u32 most, struct frame **out)
 {
-    int err = read_sound(lazy, run, out, given);
+    struct ckpt_page page;
+    u64 failed_at;
 
-    return err || *given ? err : image_refuse(&lazy->source->image, CKPT_BAD_CHECKSUM, run_offset(run, 0));
+    if (find_page(lazy, first, &page, &failed_at) || !page.block)
+        return 0;
+    u32 n = (u32)MIN(page.index - first, (u64)most);
+    for (u32 i = 0; i < n; i++)
+        out[i] = NULL;
+    return n;
 }
 
-// What is wrong there is told when the process comes to it.
-static u32 fetch_ahead(struct backing *b, u64 first, u32 want, struct frame **out)
+// The next part of a window. 0: it ends here; what is wrong there is told when the process comes to it.
+static u32 fetch_part(struct lazy *lazy, u64 first, u32 most, struct run *run, struct frame **out)
 {
-    struct lazy *lazy = container_of(b, struct lazy, backing);
-    struct run *run = kmalloc(sizeof(*run));
     u32 given = 0;
+    u64 failed_at;
 
-    if (!run)
+    if (find_run(lazy, first, most, run, &failed_at))
         return 0;
-    mutex_lock(&lazy->lock);
-    enum ckpt_error error = run_find(&lazy->lookup, first, want, RUN_HERE, run);
-    mutex_unlock(&lazy->lock);
-    if (!error && run->count && read_sound(lazy, run, out, &given))
-        given = 0;
+    if (run->count == 0)
+        return pass_gap(lazy, first, most, out);
+    return read_sound(lazy, run, out, &given) ? 0 : given;
+}
+
+static u32 fetch_ahead(void *ctx, u64 first, u32 want, struct frame **out)
+{
+    struct run *run = kmalloc(sizeof(*run));
+    u32 got = 0, part = run ? want : 0;
+
+    for (; got < want && part; got += part)
+        part = fetch_part(ctx, first + got, want - got, run, out + got);
     kfree(run);
-    return given;
+    return got;
 }
 
 // Whoever asks for as much as can be asked for goes through the memory from below.
@@ -99,26 +137,30 @@ static void look_ahead(struct lazy *lazy, u64 index, u32 want)
         return;
     mutex_lock(&lazy->lock);
     if (!lazy->ahead)
-        err = ahead_create(&lazy->backing, fetch_ahead, &lazy->ahead);
+        err = ahead_create(fetch_ahead, lazy, &lazy->ahead);
     mutex_unlock(&lazy->lock);
     if (!err)
         ahead_ask(lazy->ahead, index);
 }
 
+static int fetch_run(struct lazy *lazy, const struct run *run, struct frame **out, u32 *given)
+{
+    int err = read_sound(lazy, run, out, given);
+
+    return err || *given ? err : refuse(lazy, CKPT_BAD_CHECKSUM, run_offset(run, 0));
+}
+
 static int fetch(struct lazy *lazy, u64 first, u32 most, struct frame **out, u32 *given)
 {
     struct run *run = kmalloc(sizeof(*run));
+    u64 failed_at;
 
     if (!run)
         return -ENOMEM;
-    mutex_lock(&lazy->lock);
-    enum ckpt_error error = run_find(&lazy->lookup, first, most, RUN_HERE, run);
-    u64 failed_at = lazy->lookup.failed_at;
-    mutex_unlock(&lazy->lock);
-
+    enum ckpt_error error = find_run(lazy, first, most, run, &failed_at);
     int err = 0;
     if (error) {
-        err = image_refuse(&lazy->source->image, error, failed_at);
+        err = refuse(lazy, error, failed_at);
     } else if (run->count) {
         err = fetch_run(lazy, run, out, given);
     } else {
@@ -148,13 +190,11 @@ static int next(struct backing *b, u64 *offset)
 {
     struct lazy *lazy = container_of(b, struct lazy, backing);
     struct ckpt_page page;
+    u64 failed_at;
 
-    mutex_lock(&lazy->lock);
-    enum ckpt_error error = ckpt_lookup(&lazy->lookup, *offset / PAGE_SIZE, true, &page);
-    u64 failed_at = lazy->lookup.failed_at;
-    mutex_unlock(&lazy->lock);
+    enum ckpt_error error = find_page(lazy, *offset / PAGE_SIZE, &page, &failed_at);
     if (error)
-        return image_refuse(&lazy->source->image, error, failed_at);
+        return refuse(lazy, error, failed_at);
     *offset = page.index * PAGE_SIZE;
     return page.block ? 0 : -ENOENT;
 }
@@ -187,4 +227,51 @@ int lazy_backing(struct source *source, const struct ckpt_bounds *bounds, const 
     ckpt_lookup_init(&lazy->lookup, &own, tree);
     *out = &lazy->backing;
     return 0;
+}
+
+// ---- all at once
+
+// Make the frames the space's: each reference, in every case. *left: so many more there may be.
+static int install(struct lazy *lazy, struct vmspace *space, u64 offset, struct frame **frames, u32 count, u64 *left)
+{
+    int err = 0;
+
+    for (u32 i = 0; i < count; i++) {
+        u64 va = offset + (u64)i * PAGE_SIZE;
+
+        if (!frames[i])
+            continue;
+        if (!err && (va >= USER_END || (*left)-- == 0))
+            err = -EFAULT;
+        if (err)
+            frame_put(frames[i]);
+        else
+            err = vmspace_install(space, (uaddr_t)va, frames[i]);
+    }
+    return err == -EFAULT ? refuse(lazy, CKPT_BAD_TREE, lazy->lookup.failed_at) : err;
+}
+
+int lazy_hurry(struct backing *b, struct vmspace *space)
+{
+    struct lazy *lazy = container_of(b, struct lazy, backing);
+    struct frame *frames[SUPPLY_MAX];
+    u64 left = lazy->lookup.tree.pages, offset = 0;
+    int err;
+
+    while (!(err = next(b, &offset))) {
+        u32 given;
+
+        err = pages(b, offset, (u64)SUPPLY_MAX * PAGE_SIZE, frames, SUPPLY_MAX, &given);
+        if (!err)
+            err = install(lazy, space, offset, frames, given, &left);
+        if (!err && proc_killed(proc_self()))
+            err = -EINTR;
+        if (err)
+            return err;
+        offset += (u64)given * PAGE_SIZE;
+        thread_breathe();
+    }
+    if (err == -ENOENT && left)
+        return refuse(lazy, CKPT_BAD_TREE, lazy->lookup.failed_at);
+    return err == -ENOENT ? 0 : err;
 }

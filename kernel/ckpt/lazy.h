@@ -1,4 +1,4 @@
-// Memory that comes out of an image when it is touched, and the other way: all of it at once.
+// Memory that comes out of an image when it is touched, or all at once.
 #pragma once
 
 #include "plan.h"
@@ -17,7 +17,6 @@ void source_put(struct source *source);
 MUST_CHECK int lazy_backing(struct source *source, const struct ckpt_bounds *bounds, const struct ckpt_tree *tree,
                             struct backing **out);
 
-/* Read and check all pages of the tree, and put them into `space`. Says what is wrong. image_errno()'s, -ENOMEM,
+/* Fetch all of a lazy backing's pages now, and put them into `space`. Says what is wrong. image_errno()'s, -ENOMEM,
  * -EINTR. */
-MUST_CHECK int eager_read(struct image *image, const struct ckpt_bounds *bounds, const struct ckpt_tree *tree,
-                          struct vmspace *space);
+MUST_CHECK int lazy_hurry(struct backing *b, struct vmspace *space);

@@ -1,47 +1,89 @@
-// Output: frames are gathered while their blocks lie together.
+// Output: frames are gathered while their blocks lie together, and written by others meanwhile.
 #include "output.h"
+#include "run.h"
 #include <base/string.h>
 #include <sched/thread.h>
 #include <uapi/errno.h>
 
 _Static_assert(PAGE_SIZE == CKPT_BLOCK_SIZE, "a page is a block");
 
+static void write_batch(struct work *work)
+{
+    struct batch *b = container_of(work, struct batch, work);
+
+    b->err = inode_write_frames(b->inode, (u64)b->first * CKPT_BLOCK_SIZE, b->frames, b->count);
+}
+
 void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected, struct spare *spare,
                  _Atomic bool *cancelled)
 {
-    memset(o, 0, offsetof(struct output, batch));
+    memset(o, 0, offsetof(struct output, batches));
     o->inode = inode;
     o->blocks = blocks;
     o->spare = spare;
     o->grows = !spare;
     o->hope = (u32)MIN(expected, (u64)BATCH_FRAMES);
     o->cancelled = cancelled;
+    o->batch = &o->batches[0];
+    for (u32 i = 0; i < ARRAY_SIZE(o->batches); i++) {
+        struct batch *b = &o->batches[i];
+        work_prepare(&b->work, write_batch);
+        b->inode = inode;
+        b->count = 0;
+    }
 }
 
-static void batch_release(struct output *o)
+// Wait for a batch, and make it an empty one.
+static int settle(struct output *o, struct batch *b)
 {
-    for (u32 i = 0; i < o->count; i++)
-        frame_put(o->batch[i]);
-    o->count = 0;
+    work_wait(&b->work);
+    int err = b->count ? b->err : 0;
+
+    if (!err)
+        o->written += b->count;
+    frames_release(b->frames, b->count);
+    b->count = 0;
+    return err;
 }
 
 void output_release(struct output *o)
 {
-    batch_release(o);
+    for (u32 i = 0; i < ARRAY_SIZE(o->batches); i++) {
+        struct batch *b = &o->batches[i];
+        work_wait(&b->work);
+        frames_release(b->frames, b->count);
+        b->count = 0;
+    }
+}
+
+static struct batch *other_batch(struct output *o)
+{
+    return &o->batches[o->batch == &o->batches[0]];
+}
+
+// Send the full batch on its way, when the one before has arrived: that becomes the one to be filled.
+static int send(struct output *o)
+{
+    int err = settle(o, other_batch(o));
+
+    if (err)
+        return err;
+    work_start(&o->batch->work);
+    o->batch = other_batch(o);
+    thread_breathe();
+    return *o->cancelled ? -EINTR : 0;
 }
 
 int output_flush(struct output *o)
 {
-    int err = 0;
+    int err = settle(o, other_batch(o));
 
-    if (o->count)
-        err = inode_write_frames(o->inode, (u64)o->first * CKPT_BLOCK_SIZE, o->batch, o->count);
-    o->written += o->count;
-    batch_release(o);
-    if (!err && *o->cancelled)
-        err = -EINTR;
+    if (!err && o->batch->count) {
+        write_batch(&o->batch->work);
+        err = settle(o, o->batch);
+    }
     thread_breathe();
-    return err;
+    return err || !*o->cancelled ? err : -EINTR;
 }
 
 // What is left of the run of spare blocks is spare again.
@@ -96,21 +138,20 @@ int output_frame(struct output *o, struct frame *frame, u32 *block)
 {
     int err = o->left ? 0 : claim(o, 1);
 
+    if (!err) {
+        *block = take_block(o);
+        struct batch *b = o->batch;
+        if (b->count && (b->count == BATCH_FRAMES || *block != b->first + b->count))
+            err = send(o);
+    }
     if (err) {
         frame_put(frame);
         return err;
     }
-    *block = take_block(o);
-    if (o->count && (o->count == BATCH_FRAMES || *block != o->first + o->count)) {
-        err = output_flush(o);
-        if (err) {
-            frame_put(frame);
-            return err;
-        }
-    }
-    if (o->count == 0)
-        o->first = *block;
-    o->batch[o->count++] = frame;
+    struct batch *b = o->batch;
+    if (b->count == 0)
+        b->first = *block;
+    b->frames[b->count++] = frame;
     return 0;
 }
 

@@ -2,21 +2,31 @@
 #pragma once
 
 #include "spare.h"
+#include "work.h"
 #include <mm/frame.h>
 
 #define BATCH_FRAMES 508  // two of the disk's requests
 
+// Frames that follow each other in the file. One batch is filled while the other one is on its way.
+struct batch {
+    struct work work;
+    struct inode *inode;                 // borrowed
+    u32 first, count;                    // where its first frame goes
+    int err;                             // what became of it
+    struct frame *frames[BATCH_FRAMES];  // a reference each
+};
+
 struct output {
-    struct inode *inode;                // borrowed
-    struct spare *spare;                // where to put blocks first; NULL: there are no spare ones
-    bool grows;                         // from now on blocks are put at the file's end
-    u64 blocks;                         // the file's length so far
-    u32 next, left;                     // the run of blocks being filled
-    u32 hope;                           // spare blocks that may be found together
-    u32 first, count;                   // frames that wait to be written, and where the first one goes
-    u64 written;                        // blocks handed to the disk
-    _Atomic bool *cancelled;            // stop with -EINTR
-    struct frame *batch[BATCH_FRAMES];  // a reference each
+    struct inode *inode;      // borrowed
+    struct spare *spare;      // where to put blocks first; NULL: there are no spare ones
+    bool grows;               // from now on blocks are put at the file's end
+    u64 blocks;               // the file's length so far
+    u32 next, left;           // the run of blocks being filled
+    u32 hope;                 // spare blocks that may be found together
+    struct batch *batch;      // the one that is being filled
+    u64 written;              // blocks handed to the disk
+    _Atomic bool *cancelled;  // stop with -EINTR
+    struct batch batches[2];
 };
 
 /* blocks: of the file, in use. expected: how many there will be to put out, about. cancelled: stop with -EINTR when it
@@ -36,7 +46,7 @@ MUST_CHECK int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u
 /* Put `count` frames, whose references stay the caller's, into blocks that lie together. */
 MUST_CHECK int output_run(struct output *o, struct frame **frames, u32 count, u32 *first);
 
-/* Hand everything that waits to the disk. */
+/* Hand everything that waits to the disk: it can be read afterwards. */
 MUST_CHECK int output_flush(struct output *o);
 
 /* The same; nothing can be put out afterwards. */

@@ -3,9 +3,9 @@
 // All is built beside the calling process: address spaces whose pages come from the image when they are touched, open
 // files, pipes, processes that nobody sees. Then all of it becomes real in one step that can't fail. Until then nothing
 // has happened to the caller.
-#include "ahead.h"
 #include "lazy.h"
 #include "reopen.h"
+#include "work.h"
 #include <base/string.h>
 #include <ckpt/ckpt.h>
 #include <fs/path.h>
@@ -66,13 +66,15 @@ static int fill_space(struct restore *r, u32 ordinal, struct vmspace *space)
     struct backing *backing = NULL;
     int err = 0;
 
-    if (!eager && p->tree.root)
+    if (p->tree.root)
         err = lazy_backing(r->source, &r->plan->bounds, &p->tree, &backing);
     if (!err)
-        err = add_regions(p, backing, space);
+        err = add_regions(p, eager ? NULL : backing, space);
+    if (!err && eager && backing)
+        err = lazy_hurry(backing, space);
     if (backing)
         backing_put(backing);
-    return err || !eager ? err : eager_read(&r->image, &r->plan->bounds, &p->tree, space);
+    return err;
 }
 
 // The next epoch in this file need only have what changes from now on.
@@ -274,5 +276,5 @@ void ckpt_init(void)
     static struct exec_format format = { .name = "checkpoint", .load = load_image };
 
     exec_register(&format);
-    ahead_init();
+    work_init();
 }

@@ -3,7 +3,6 @@
 // makes an allocation fail.
 #include "image_input.h"
 #include "kernel.h"
-#include <ahead.h>
 #include <base/string.h>
 #include <ckpt/ckpt.h>
 #include <epoch.h>
@@ -201,47 +200,6 @@ void revival_commit(struct revival *r)
             touch(r->members[i].space);
     }
     revival_abort(r);
-}
-
-// ---- reading ahead, at once
-
-struct ahead {
-    struct backing *backing;
-    ahead_fetch *fetch;
-    bool asked;
-    u64 next;
-};
-
-int ahead_create(struct backing *b, ahead_fetch *fetch, struct ahead **out)
-{
-    *out = kzalloc(sizeof(**out));
-    if (!*out)
-        return -ENOMEM;
-    **out = (struct ahead){ .backing = b, .fetch = fetch };
-    return 0;
-}
-
-void ahead_destroy(struct ahead *a)
-{
-    kfree(a);
-}
-
-u32 ahead_take(struct ahead *a, u64 index, u32 most, struct frame **out)
-{
-    bool due = a->asked && a->next == index;
-
-    a->asked = false;
-    return due ? a->fetch(a->backing, index, most, out) : 0;
-}
-
-void ahead_ask(struct ahead *a, u64 index)
-{
-    a->asked = true;
-    a->next = index;
-}
-
-void ahead_init(void)
-{
 }
 
 // ---- saving is not tried here

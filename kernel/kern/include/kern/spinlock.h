@@ -12,6 +12,7 @@
 // The one order of all locks, spinning and sleeping: whoever holds one may take only those below it in this list.
 enum lock_rank {
     // sleeping locks
+    RANK_AHEAD,       // what is read ahead of an image
     RANK_CKPT,        // one checkpoint of a target at a time
     RANK_FILE,        // an open file's offset
     RANK_RENAME,      // one rename at a time changes the shape of the tree
