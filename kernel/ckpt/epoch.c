@@ -118,13 +118,13 @@ static int meet_kin(struct epoch *x, u32 i)
     return output_flush(o);
 }
 
-// Is the page in the parent's tree? Two references are the snapshot's and the process's own: then nobody else has it.
+// Is the page in the parent's tree? One reference is that of the table that has it: then nobody else has it.
 static int find_with_kin(struct epoch *x, uaddr_t va, struct frame *frame, struct ckpt_page *page)
 {
     struct kin *kin = x->kin;
 
     page->block = 0;
-    if (!kin || !kin->space || frame->refs <= 2 || vmspace_present(kin->space, va) != frame)
+    if (!kin || !kin->space || frame->refs == 1 || vmspace_present(kin->space, va) != frame)
         return 0;
     enum ckpt_error error = ckpt_lookup(&kin->lookup, va / PAGE_SIZE, false, page);
     return error ? image_refuse(&x->store->image, error, kin->lookup.failed_at) : 0;
@@ -380,10 +380,20 @@ static int make_room(struct epoch *x)
     return x->trees && x->contents ? 0 : -ENOMEM;
 }
 
+static void settle(struct snapshot *snap)
+{
+    for (u32 i = 0; i < snap->member_count; i++) {
+        struct member *m = snap->members[i];
+        if (m->mark && !snapshot_mark_settle(m->mark))
+            m->changed = NULL;
+    }
+}
+
 int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_args *args)
 {
     const struct member *root = snap->members[0];
 
+    settle(snap);
     x->snap = snap;
     x->history = args->history;
     x->e.parent = root->related ? root->base.word[2] : 0;

@@ -3,7 +3,7 @@
 #include "tracking.h"
 #include <uapi/errno.h>
 
-static int clone_into(struct vmspace *from, bool promise, struct vmspace *to, const struct clone_pass *pass)
+static int clone_into(struct vmspace *from, bool promise, struct vmspace *to, int (*pages)(pte_t *from, pte_t *to))
     REQUIRES(from->lock, to->lock)
 {
     int err = 0;
@@ -15,7 +15,7 @@ static int clone_into(struct vmspace *from, bool promise, struct vmspace *to, co
     if (!err)
         err = regions_clone(from, to);
     if (!err)
-        err = page_table_clone(from->root, to->root, pass);
+        err = pages(from->root, to->root);
     to->heap_start = from->heap_start;
     to->heap_end = from->heap_end;
     to->heap_limit = from->heap_limit;
@@ -39,7 +39,6 @@ static int clone_end(struct vmspace *from, struct vmspace *to, int err, struct v
 
 int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out)
 {
-    const struct clone_pass pass = { .clear = PTE_WRITE };
     struct vmspace *to;
     int err = vmspace_create(&to);
 
@@ -47,30 +46,16 @@ int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out)
         return err;
     mutex_lock(&from->lock);
     mutex_lock_nested(&to->lock);
-    err = clone_into(from, promise, to, &pass);
+    err = clone_into(from, promise, to, page_table_clone);
     mutex_unlock(&to->lock);
     mutex_unlock(&from->lock);
 
     return clone_end(from, to, err, out);
 }
 
-// The clone of a snapshot, which cleans all pages. Those that were dirty have changed since all marks there are,
-// whether it succeeds or not.
-static int clone_clean(struct vmspace *from, struct vmspace *to, struct page_set *dirty) REQUIRES(from->lock, to->lock)
-{
-    bool needed = tracking_is_needed(from->tracking);
-    const struct clone_pass pass = { .clear = PTE_WRITE | PTE_DIRTY, .cleaned = needed ? dirty : NULL };
-    int err = clone_into(from, false, to, &pass);
-
-    if (needed)
-        tracking_add_set(from->tracking, dirty);
-    return err;
-}
-
 static int snapshot_into(struct vmspace *from, struct vmspace *to, const struct mark_label *base,
                          const struct page_set **changed, struct snapshot_mark **mark) REQUIRES(from->lock, to->lock)
 {
-    struct page_set dirty = { .chunks = NULL };
     int err = tracking_begin(from);
 
     if (err)
@@ -78,15 +63,13 @@ static int snapshot_into(struct vmspace *from, struct vmspace *to, const struct 
     struct snapshot_mark *m = snapshot_mark_create(from->tracking);
     if (!m)
         return -ENOMEM;
-    err = clone_clean(from, to, &dirty);
-    page_set_release(&dirty);
-    if (err) {
+    err = clone_into(from, false, to, page_table_share);
+    snapshot_mark_begin(m, to->root, base, changed);
+    if (err)
         snapshot_mark_drop(m);
-        return err;
-    }
-    snapshot_mark_begin(m, base, changed);
-    *mark = m;
-    return 0;
+    else
+        *mark = m;
+    return err;
 }
 
 int vmspace_snapshot(struct vmspace *from, const struct mark_label *base, struct vmspace **out,
@@ -111,9 +94,8 @@ static void clean_pages(struct vmspace *space) REQUIRES(space->lock)
 {
     struct page_set dirty = { .chunks = NULL };
     bool needed = tracking_is_needed(space->tracking);
-    const struct clone_pass pass = { .clear = PTE_DIRTY, .cleaned = needed ? &dirty : NULL };
 
-    page_table_clean(space->root, &pass);
+    page_table_clean(space->root, needed ? &dirty : NULL);
     if (needed)
         tracking_add_set(space->tracking, &dirty);
     page_set_release(&dirty);
@@ -130,7 +112,7 @@ int vmspace_mark(struct vmspace *space, const struct mark_label *label)
         mark = snapshot_mark_create(space->tracking);
     if (mark) {
         clean_pages(space);
-        snapshot_mark_begin(mark, NULL, &changed);
+        snapshot_mark_begin(mark, NULL, NULL, &changed);
     }
     mutex_unlock(&space->lock);
     if (!mark)

@@ -191,6 +191,11 @@ static int page_put_supplied(struct vmspace *space, struct region *r, uaddr_t pa
 static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, pte_t *entry, enum fault_access access)
     REQUIRES(space->lock)
 {
+    if (access == FAULT_WRITES) {
+        entry = page_table_make(space->root, page);
+        if (!entry)
+            return -ENOMEM;
+    }
     if (access == FAULT_WRITES && !pte_writable(*entry)) {
         struct frame *own = frame_own(frame_of_pte(*entry));
         if (!own)

@@ -48,6 +48,18 @@ static inline void frame_share(struct frame *f)
         atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
 }
 
+/* Drop a reference, unless it is the only one there is: then the frame is the caller's alone, and this is false. */
+static inline bool frame_put_shared(struct frame *f)
+{
+    u32 refs = atomic_load_explicit(&f->refs, memory_order_acquire);
+
+    while (refs > 1)
+        if (atomic_compare_exchange_weak_explicit(&f->refs, &refs, refs - 1, memory_order_acq_rel,
+                                                  memory_order_acquire))
+            return true;
+    return false;
+}
+
 /* Lists of frames, linked by index: the head is the first one's index. */
 static inline void frame_list_push(u32 *head, struct frame *f)
 {

@@ -35,23 +35,6 @@ pte_t *page_table_find(pte_t *root, uaddr_t va)
     return &table[pt_index(va, 0)];
 }
 
-pte_t *page_table_make(pte_t *root, uaddr_t va)
-{
-    pte_t *table = root;
-
-    for (unsigned level = ROOT_LEVEL; level > 0; level--) {
-        pte_t *e = &table[pt_index(va, level)];
-        if (!pte_present(*e)) {
-            struct frame *f = frame_alloc_zeroed();
-            if (!f)
-                return NULL;
-            *e = pte_table(frame_addr(f));
-        }
-        table = table_of(*e);
-    }
-    return &table[pt_index(va, 0)];
-}
-
 // The entry at which the way down to va ends, and its level: above 0 only if there is no table below.
 static pte_t *deepest_entry(pte_t *root, uaddr_t va, unsigned *level)
 {
@@ -138,11 +121,10 @@ static uaddr_t absent_end(const pte_t *table, unsigned level, uaddr_t va, uaddr_
     return MIN(ROUND_DOWN(va, PT_SPAN(level)) + (uaddr_t)(found - e) * PT_SPAN(level), end);
 }
 
-static u32 unmap_pages(pte_t *table, uaddr_t start, uaddr_t end, struct frame_batch *batch)
+static u32 unmap_pages(pte_t *e, u32 entries, struct frame_batch *batch)
 {
     u32 gone = 0;
-    pte_t *e = &table[pt_index(start, 0)];
-    const pte_t *past = e + ((end - start) >> PAGE_SHIFT);
+    const pte_t *past = e + entries;
 
     while ((e += first_present(e, past) - e) < past) {
         frame_batch_put(batch, frame_of_pte(*e));
@@ -152,13 +134,26 @@ static u32 unmap_pages(pte_t *table, uaddr_t start, uaddr_t end, struct frame_ba
     return gone;
 }
 
+// Let go of a whole table of pages; *e is gone already. Returns how many pages were in it.
+static u32 unmap_table(pte_t e, struct frame_batch *batch)
+{
+    pte_t *table = table_of(e);
+
+    if (!pte_table_is_open(e)) {
+        u32 pages = count_present(table, table + PT_ENTRIES);
+        if (frame_put_shared(frame_of_pte(e)))
+            return pages;
+    }
+    u32 pages = unmap_pages(table, PT_ENTRIES, batch);
+    frame_batch_put(batch, frame_of_pte(e));
+    return pages;
+}
+
 static u32 unmap_level(pte_t *table, unsigned level, uaddr_t start, uaddr_t end, bool current,
                        struct frame_batch *batch)
 {
     u32 gone = 0;
 
-    if (level == 0)
-        return unmap_pages(table, start, end, batch);
     for (uaddr_t next; start < end; start = next) {
         pte_t *e = &table[pt_index(start, level)];
         if (!pte_present(*e)) {
@@ -167,13 +162,22 @@ static u32 unmap_level(pte_t *table, unsigned level, uaddr_t start, uaddr_t end,
         }
         next = entry_end(start, level, end);
         pte_t below = *e;
-        gone += unmap_level(table_of(below), level - 1, start, next, current, batch);
-        if (next - start < PT_SPAN(level))
-            continue;
-        *e = 0;
-        if (current)
-            tlb_flush_all();  // the processor may hold a way through the table that goes
-        frame_batch_put(batch, frame_of_pte(below));
+        bool whole = next - start == PT_SPAN(level);
+        if (whole) {
+            *e = 0;
+            if (current)
+                tlb_flush_all();  // the processor may hold a way through the table that goes
+        }
+        if (level > 1) {
+            gone += unmap_level(table_of(below), level - 1, start, next, current, batch);
+            if (whole)
+                frame_batch_put(batch, frame_of_pte(below));
+        } else if (whole) {
+            gone += unmap_table(below, batch);
+        } else {
+            assert(pte_table_is_open(below));
+            gone += unmap_pages(&table_of(below)[pt_index(start, 0)], (u32)((next - start) >> PAGE_SHIFT), batch);
+        }
     }
     return gone;
 }
@@ -196,20 +200,26 @@ static void clear_group(pte_t *e)
     e[0] = e[1] = e[2] = e[3] = e[4] = e[5] = e[6] = e[7] = 0;
 }
 
+static pte_t without(pte_t e, u32 flags)
+{
+    return pte_page(pte_addr(e), pte_flags(e) & ~flags);
+}
+
 static void share_group(pte_t *from, pte_t *to, u32 clear)
 {
 #pragma clang loop unroll(full)
     for (unsigned i = 0; i < GROUP; i++) {
         pte_t e = from[i];
-        if (pte_flags(e) & clear)
-            from[i] = e = pte_page(pte_addr(e), pte_flags(e) & ~clear);
-        to[i] = e;
+        if (pte_flags(e) & PTE_WRITE)
+            from[i] = e = without(e, PTE_WRITE);
+        to[i] = pte_flags(e) & clear ? without(e, clear) : e;
         if (pte_present(e))
             frame_share(frame_of_pte(e));
     }
 }
 
-// The one loop that a checkpoint stops a process for. On its own, so that it has all registers.
+// Both tables have the pages now, and neither may write to them. The flags `clear` are gone in `to`. On its own, so
+// that it has all registers.
 __attribute__((noinline)) static void share_pages(pte_t *from, pte_t *to, u32 clear)
 {
     for (const pte_t *past = from + PT_ENTRIES; from < past; from += GROUP, to += GROUP) {
@@ -218,6 +228,88 @@ __attribute__((noinline)) static void share_pages(pte_t *from, pte_t *to, u32 cl
         else
             share_group(from, to, clear);
     }
+}
+
+static void clean_group(pte_t *e)
+{
+    for (unsigned i = 0; i < GROUP; i++)
+        if (pte_flags(e[i]) & PTE_DIRTY)
+            e[i] = without(e[i], PTE_DIRTY);
+}
+
+static void clean_table(pte_t *table)
+{
+    for (unsigned i = 0; i < PT_ENTRIES; i += GROUP)
+        if (!group_is_empty(table + i))
+            clean_group(table + i);
+}
+
+// One that shared a table has its own now.
+static void drop_table(struct frame *f)
+{
+    struct frame_batch batch = { .count = 0 };
+
+    unmap_table(pte_table_closed(pte_table(frame_addr(f))), &batch);
+    frame_batch_finish(&batch);
+}
+
+// Open a closed table. What is dirty in it is old news, but for a snapshot that hasn't told it yet.
+static int open_table(pte_t *e, uaddr_t va)
+{
+    struct frame *shared = frame_of_pte(*e);
+    u32 news = pte_flags(*e) & PTE_SOFT;
+
+    if (frame_is_sole(shared)) {
+        if (!news)
+            clean_table(table_of(*e));
+        *e = pte_table(frame_addr(shared)) | news;
+    } else {
+        struct frame *own = frame_alloc();
+        if (!own)
+            return -ENOMEM;
+        share_pages(table_of(*e), frame_data(own), news ? 0 : PTE_DIRTY);
+        *e = pte_table(frame_addr(own)) | news;
+        drop_table(shared);
+    }
+    tlb_flush_page(va);  // and what the processor kept of the way to it
+    return 0;
+}
+
+// The entry of the table of pages that va lies in; NULL if there is none.
+static pte_t *table_entry(pte_t *root, uaddr_t va)
+{
+    unsigned level = ROOT_LEVEL;
+    pte_t *e = &root[pt_index(va, level)];
+
+    for (; level > 1 && pte_present(*e); e = &table_of(*e)[pt_index(va, level)])
+        level--;
+    return pte_present(*e) ? e : NULL;
+}
+
+int page_table_open(pte_t *root, uaddr_t va)
+{
+    pte_t *e = table_entry(root, va);
+
+    return e && !pte_table_is_open(*e) ? open_table(e, va) : 0;
+}
+
+pte_t *page_table_make(pte_t *root, uaddr_t va)
+{
+    pte_t *table = root;
+
+    for (unsigned level = ROOT_LEVEL; level > 0; level--) {
+        pte_t *e = &table[pt_index(va, level)];
+        if (!pte_present(*e)) {
+            struct frame *f = frame_alloc_zeroed();
+            if (!f)
+                return NULL;
+            *e = pte_table(frame_addr(f));
+        } else if (!pte_table_is_open(*e) && open_table(e, va)) {
+            return NULL;
+        }
+        table = table_of(*e);
+    }
+    return &table[pt_index(va, 0)];
 }
 
 static u32 dirty_word(const pte_t *entries)
@@ -242,74 +334,96 @@ static void collect_dirty(const pte_t *table, uaddr_t va, struct page_set *out)
         page_set_add_bits(out, va / PT_SPAN(1), bits);
 }
 
-static void clone_pages(pte_t *from, pte_t *to, uaddr_t va, const struct clone_pass *pass)
-{
-    if (pass->cleaned)
-        collect_dirty(from, va, pass->cleaned);
-    share_pages(from, to, pass->clear);
-}
-
 // The number of the first entry from i on that is present, or `entries`.
 static unsigned next_present(const pte_t *table, unsigned i, unsigned entries)
 {
     return (unsigned)(first_present(table + i, table + entries) - table);
 }
 
-// start: where the tables' first entries belong.
-static int clone_level(pte_t *from, pte_t *to, unsigned level, unsigned entries, uaddr_t start,
-                       const struct clone_pass *pass)
+static int clone_table(pte_t *from, pte_t *to)
 {
-    for (unsigned i = 0; (i = next_present(from, i, entries)) < entries; i++) {
-        uaddr_t va = start + i * PT_SPAN(level);
-        // Pages fill their new table wholly; a table of tables starts empty, so that it's whole at any moment.
-        struct frame *table = level == 1 ? frame_alloc() : frame_alloc_zeroed();
-        if (!table)
-            return -ENOMEM;
-        to[i] = pte_table(frame_addr(table));
-        if (level == 1) {
-            clone_pages(table_of(from[i]), frame_data(table), va, pass);
-            continue;
-        }
-        int err = clone_level(table_of(from[i]), frame_data(table), level - 1, PT_ENTRIES, va, pass);
-        if (err)
-            return err;
-    }
+    struct frame *table = frame_alloc();
+
+    if (!table)
+        return -ENOMEM;
+    share_pages(table_of(*from), frame_data(table), 0);
+    *to = pte_table(frame_addr(table));
     return 0;
 }
 
-int page_table_clone(pte_t *from, pte_t *to, const struct clone_pass *pass)
+static int share_table(pte_t *from, pte_t *to)
 {
-    return clone_level(from, to, ROOT_LEVEL, PT_USER_ENTRIES, 0, pass);
+    bool news = pte_table_is_open(*from);
+
+    frame_share(frame_of_pte(*from));
+    *from = pte_table_closed(*from);
+    *to = *from | (news ? PTE_SOFT : 0);
+    return 0;
 }
 
-static void clean_group(pte_t *e, u32 clear)
+// Give `to` what each table of pages in `from` becomes in it.
+static int pass_tables(pte_t *from, pte_t *to, unsigned level, unsigned entries, int (*pass)(pte_t *, pte_t *))
 {
-    for (unsigned i = 0; i < GROUP; i++)
-        if (pte_present(e[i]) && pte_flags(e[i]) & clear)
-            e[i] = pte_page(pte_addr(e[i]), pte_flags(e[i]) & ~clear);
+    int err = 0;
+
+    for (unsigned i = 0; !err && (i = next_present(from, i, entries)) < entries; i++) {
+        if (level == 1) {
+            err = pass(&from[i], &to[i]);
+            continue;
+        }
+        struct frame *table = frame_alloc_zeroed();
+        if (!table)
+            return -ENOMEM;
+        to[i] = pte_table(frame_addr(table));
+        err = pass_tables(table_of(from[i]), frame_data(table), level - 1, PT_ENTRIES, pass);
+    }
+    return err;
 }
 
-static void clean_pages(pte_t *table, uaddr_t va, const struct clone_pass *pass)
+int page_table_clone(pte_t *from, pte_t *to)
 {
-    if (pass->cleaned)
-        collect_dirty(table, va, pass->cleaned);
-    for (unsigned i = 0; i < PT_ENTRIES; i += GROUP)
-        if (!group_is_empty(table + i))
-            clean_group(table + i, pass->clear);
+    return pass_tables(from, to, ROOT_LEVEL, PT_USER_ENTRIES, clone_table);
 }
 
-static void clean_level(pte_t *table, unsigned level, unsigned entries, uaddr_t start, const struct clone_pass *pass)
+int page_table_share(pte_t *from, pte_t *to)
+{
+    return pass_tables(from, to, ROOT_LEVEL, PT_USER_ENTRIES, share_table);
+}
+
+static void news_of(pte_t *e, uaddr_t va, struct page_set *out)
+{
+    if (pte_flags(*e) & PTE_SOFT)
+        collect_dirty(table_of(*e), va, out);
+}
+
+static void clean(pte_t *e, uaddr_t va, struct page_set *out)
+{
+    if (!pte_table_is_open(*e))
+        return;
+    if (out)
+        collect_dirty(table_of(*e), va, out);
+    clean_table(table_of(*e));
+}
+
+// start: where the table's first entry belongs.
+static void visit_tables(pte_t *table, unsigned level, unsigned entries, uaddr_t start, struct page_set *out,
+                         void (*visit)(pte_t *, uaddr_t, struct page_set *))
 {
     for (unsigned i = 0; (i = next_present(table, i, entries)) < entries; i++) {
         uaddr_t va = start + i * PT_SPAN(level);
         if (level == 1)
-            clean_pages(table_of(table[i]), va, pass);
+            visit(&table[i], va, out);
         else
-            clean_level(table_of(table[i]), level - 1, PT_ENTRIES, va, pass);
+            visit_tables(table_of(table[i]), level - 1, PT_ENTRIES, va, out, visit);
     }
 }
 
-void page_table_clean(pte_t *root, const struct clone_pass *pass)
+void page_table_news(pte_t *root, struct page_set *out)
 {
-    clean_level(root, ROOT_LEVEL, PT_USER_ENTRIES, 0, pass);
+    visit_tables(root, ROOT_LEVEL, PT_USER_ENTRIES, 0, out, news_of);
+}
+
+void page_table_clean(pte_t *root, struct page_set *cleaned)
+{
+    visit_tables(root, ROOT_LEVEL, PT_USER_ENTRIES, 0, cleaned, clean);
 }

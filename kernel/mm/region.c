@@ -230,6 +230,14 @@ static int heap_grow(struct vmspace *space, uaddr_t from, uaddr_t to) REQUIRES(s
     return err ? -ENOMEM : 0;
 }
 
+// Pages of [from, to) will go, but not all of the first and the last table.
+static int open_ends(struct vmspace *space, uaddr_t from, uaddr_t to) REQUIRES(space->lock)
+{
+    int err = from < to ? page_table_open(space->root, from) : 0;
+
+    return err || from >= to ? err : page_table_open(space->root, to - 1);
+}
+
 // Returns the region if nothing is left of it, for the caller to free without locks.
 static struct region *heap_shrink(struct vmspace *space, uaddr_t from, uaddr_t to) REQUIRES(space->lock)
 {
@@ -273,6 +281,8 @@ int vmspace_brk(struct vmspace *space, intptr_t delta, uaddr_t *old)
     mutex_lock(&space->lock);
     uaddr_t now = space->heap_end;
     int err = break_target(space, delta, &target);
+    if (!err && delta < 0)
+        err = open_ends(space, page_above(target), page_above(now));
     if (!err && delta > 0)
         err = heap_grow(space, page_above(now), page_above(target));
     else if (!err)

@@ -15,15 +15,18 @@ struct mark {
 
 struct tracking {
     struct mutex lock;
-    _Atomic u32 refs;                          // the space, and each snapshot_mark
-    struct list marks FIELD_GUARDED_BY(lock);  // the newest last
+    _Atomic u32 refs;                                     // the space, and each snapshot_mark
+    struct list marks FIELD_GUARDED_BY(lock);             // the newest last
+    struct snapshot_mark *untold FIELD_GUARDED_BY(lock);  // the last snapshot, if its news are not in the marks yet
 };
 
 struct snapshot_mark {
     struct tracking *tracking;                           // a reference
     struct mark *instant;                                // in the list from snapshot_mark_begin() on
+    pte_t *news FIELD_GUARDED_BY(tracking->lock);        // the snapshot's root, while it's the untold one
     struct mark *base FIELD_GUARDED_BY(tracking->lock);  // whose set was taken; NULL: none, or it's gone meanwhile
-    struct page_set taken;                               // constant while the snapshot is in use
+    bool counts;                                         // it has taken what changed since a mark
+    struct page_set taken;                               // constant once the news have been told
 };
 
 int tracking_begin(struct vmspace *space)
@@ -63,6 +66,25 @@ void tracking_put(struct tracking *t)
         mark_remove(t, list_first(&t->marks, struct mark, link));
     mutex_unlock(&t->lock);
     kfree(t);
+}
+
+// Add the news of the last snapshot to the marks that are older, and to what it has taken from one of them.
+static void tell_news(struct tracking *t) REQUIRES(t->lock)
+{
+    struct snapshot_mark *untold = t->untold;
+    struct page_set news = { .chunks = NULL };
+    struct mark *m;
+
+    t->untold = NULL;
+    if (!untold)
+        return;
+    page_table_news(untold->news, &news);
+    if (untold->counts)
+        page_set_add_set(&untold->taken, &news);
+    list_for_each(m, &t->marks, link)
+        if (m != untold->instant && m->taker != untold)
+            page_set_add_set(&m->changed, &news);
+    page_set_release(&news);
 }
 
 bool tracking_is_needed(struct tracking *t)
@@ -156,6 +178,7 @@ static bool take(struct tracking *t, struct snapshot_mark *mark, const struct ma
         return false;
     m->taker = mark;
     mark->base = m;
+    mark->counts = true;
     mark->taken = m->changed;
     m->changed = (struct page_set){ .chunks = NULL };
     return true;
@@ -172,14 +195,33 @@ static void give_back(struct snapshot_mark *mark)
     mark->base = NULL;
 }
 
-void snapshot_mark_begin(struct snapshot_mark *mark, const struct mark_label *base, const struct page_set **changed)
+// News are of interest to who counts what changed only.
+void snapshot_mark_begin(struct snapshot_mark *mark, pte_t *news, const struct mark_label *base,
+                         const struct page_set **changed)
 {
     struct tracking *t = mark->tracking;
 
     mutex_lock(&t->lock);
+    tell_news(t);
     *changed = base && take(t, mark, base) ? &mark->taken : NULL;
+    if (news && !list_empty(&t->marks)) {
+        mark->news = news;
+        t->untold = mark;
+    }
     list_append(&t->marks, &mark->instant->link);
     mutex_unlock(&t->lock);
+}
+
+bool snapshot_mark_settle(struct snapshot_mark *mark)
+{
+    struct tracking *t = mark->tracking;
+
+    mutex_lock(&t->lock);
+    if (t->untold == mark)
+        tell_news(t);
+    bool known = !mark->taken.lost;
+    mutex_unlock(&t->lock);
+    return known;
 }
 
 static void snapshot_mark_free(struct snapshot_mark *mark)
@@ -220,6 +262,8 @@ void snapshot_mark_keep(struct snapshot_mark *mark, const struct mark_label *lab
     struct mark *m = mark->instant;
 
     mutex_lock(&t->lock);
+    if (t->untold == mark)
+        tell_news(t);
     forget_alike(t, label);
     give_back(mark);
     m->label = *label;
@@ -236,6 +280,8 @@ void snapshot_mark_drop(struct snapshot_mark *mark)
     struct tracking *t = mark->tracking;
 
     mutex_lock(&t->lock);
+    if (t->untold == mark)
+        tell_news(t);
     give_back(mark);
     mark_remove(t, mark->instant);
     mutex_unlock(&t->lock);

@@ -153,6 +153,7 @@ static struct shot shoot(struct vmspace *space, const struct mark_label *base)
     struct shot s = { .space = NULL };
 
     assert_int_equal(vmspace_snapshot(space, base, &s.space, &s.changed, &s.mark), 0);
+    assert_true(snapshot_mark_settle(s.mark));
     return s;
 }
 
@@ -160,14 +161,14 @@ static void keep(struct shot s, u64 file, u64 epoch)
 {
     struct mark_label label = label_of(file, epoch);
 
-    vmspace_destroy(s.space);
     snapshot_mark_keep(s.mark, &label);
+    vmspace_destroy(s.space);
 }
 
 static void drop(struct shot s)
 {
-    vmspace_destroy(s.space);
     snapshot_mark_drop(s.mark);
+    vmspace_destroy(s.space);
 }
 
 static struct shot shoot_since(struct vmspace *space, u64 file, u64 epoch)
@@ -463,7 +464,7 @@ static void a_failed_snapshot_forgets_no_change(void **state)
         drop(s);
         space_end(space);
     }
-    assert_true(failed >= 10);
+    assert_true(failed >= 5);
 }
 
 // The thread that writes a snapshot out keeps or drops its mark while the process runs on.
@@ -664,8 +665,16 @@ static void life_fork(struct life *from, struct life *to)
     assert_null(to->space->tracking);
 }
 
-static void check_unchanged(const struct model_shot *m)
+// Before it is looked at; now and then that is when others have been begun.
+static void shot_settle(struct model_shot *m)
 {
+    if (!snapshot_mark_settle(m->shot.mark))
+        m->shot.changed = NULL;
+}
+
+static void check_unchanged(struct model_shot *m)
+{
+    shot_settle(m);
     if (!m->shot.changed)
         return;
     for (u32 i = 0; i < ALL_PAGES; i++) {
@@ -677,11 +686,12 @@ static void check_unchanged(const struct model_shot *m)
     }
 }
 
-static void check_snapshot(const struct model_shot *m)
+static void check_snapshot(struct model_shot *m)
 {
     struct frame *f;
     u32 i = (u32)rand() % ALL_PAGES;
 
+    shot_settle(m);
     if (vmspace_pin(m->shot.space, address_of(i), FAULT_READS, &f))
         return;
     assert_memory_equal(frame_data(f), m->then.pages[i], PAGE_SIZE);
@@ -713,7 +723,8 @@ static void shot_begin(struct life *l, struct model_shot *m)
     } else if (found && base == &label) {
         lost++;
     }
-    check_unchanged(m);
+    if (rand() % 2)
+        check_unchanged(m);
 }
 
 static void shot_end(struct model_shot *m)
@@ -721,16 +732,17 @@ static void shot_end(struct model_shot *m)
     u32 file = (u32)rand() % FILES;
     struct mark_label label = label_of(file, ++epochs);
 
-    check_unchanged(m);
-    vmspace_destroy(m->shot.space);
-    m->shot.space = NULL;
+    if (rand() % 2)
+        check_unchanged(m);
     if (rand() % 3 == 0) {
         snapshot_mark_drop(m->shot.mark);
-        return;
+    } else {
+        snapshot_mark_keep(m->shot.mark, &label);
+        if (m->life)
+            life_kept(m->life, file, &label, &m->then);
     }
-    snapshot_mark_keep(m->shot.mark, &label);
-    if (m->life)
-        life_kept(m->life, file, &label, &m->then);
+    vmspace_destroy(m->shot.space);
+    m->shot.space = NULL;
 }
 
 static void shot_step(struct life *l)

@@ -198,15 +198,20 @@ void tlb_flush_page(uaddr_t va)
         tlb[slot].entry = 0;
 }
 
-// Where the page tables say what va is; NULL if nowhere.
-static pte_t *walk(uaddr_t va)
+// What the page tables say of va: 0 if it's nowhere. Nothing is written through a closed table.
+static pte_t walk(uaddr_t va, bool write)
 {
     pte_t *root = phys_to_virt(current_root);
     pte_t table = root[pt_index(va, 1)];
 
     if (!pte_present(table))
-        return NULL;
-    return &((pte_t *)phys_to_virt(pte_addr(table)))[pt_index(va, 0)];
+        return 0;
+    pte_t *entry = &((pte_t *)phys_to_virt(pte_addr(table)))[pt_index(va, 0)];
+    if (!pte_table_is_open(table))
+        return *entry & ~PTE_WRITE;
+    if (write && (*entry & PTE_WRITE))
+        *entry |= PTE_DIRTY;
+    return *entry;
 }
 
 // A stale entry is used as long as it allows the access; that is how a forgotten flush shows itself. The first write
@@ -218,11 +223,8 @@ static u8 *translate(uaddr_t va, bool write)
     pte_t need = PTE_READ | (write ? PTE_WRITE | PTE_DIRTY : 0);
 
     if (tlb[slot].page != page || (tlb[slot].entry & need) != need) {
-        pte_t *entry = walk(va);
-        if (entry && write && (*entry & PTE_WRITE))
-            *entry |= PTE_DIRTY;
         tlb[slot].page = page;
-        tlb[slot].entry = entry ? *entry : 0;
+        tlb[slot].entry = walk(va, write);
     }
     if ((tlb[slot].entry & need) != need)
         return NULL;

@@ -168,11 +168,15 @@ bool vmspace_find_mark(struct vmspace *space, u64 word0, u64 word1, struct mark_
 
 /*
  * vmspace_clone() without a promise, and a mark in the making. base: the label of a mark, all words equal, or NULL.
- * *changed: the pages that changed since that mark, for the caller to read until it gives the mark back; NULL: not
- * known, or no such mark (all may have changed). Everything else is as in vmspace_clone().
+ * *changed: the pages that changed since that mark, for the caller to read from snapshot_mark_settle() until it gives
+ * the mark back; NULL: not known, or no such mark (all may have changed). Everything else is as in vmspace_clone().
  */
 MUST_CHECK int vmspace_snapshot(struct vmspace *from, const struct mark_label *base, struct vmspace **out,
                                 const struct page_set **changed, struct snapshot_mark **mark);
+
+/* Before the snapshot, or *changed, is first looked at; the space may run again. False: what changed is not known after
+ * all, for lack of memory. */
+MUST_CHECK bool snapshot_mark_settle(struct snapshot_mark *mark);
 
 /* The instant of the snapshot becomes a mark under that label; the marks that have its first two words go. *mark is
  * used up. Works also if the space has ended meanwhile. */

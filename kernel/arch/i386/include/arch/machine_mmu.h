@@ -60,6 +60,17 @@ static inline pte_t pte_table(paddr_t pa)
     return pa | PTE_WRITE | PTE_USER | PTE_PRESENT;
 }
 
+/* The entry of a table that programs can read through, but not write. */
+static inline pte_t pte_table_closed(pte_t e)
+{
+    return e & ~PTE_WRITE;
+}
+
+static inline bool pte_table_is_open(pte_t e)
+{
+    return e & PTE_WRITE;
+}
+
 static inline bool pte_present(pte_t e)
 {
     return e & PTE_PRESENT;

@@ -47,6 +47,16 @@ static inline pte_t pte_table(paddr_t pa)
     return (pte_t)pa | PTE_READ | PTE_WRITE;
 }
 
+static inline pte_t pte_table_closed(pte_t e)
+{
+    return e & ~PTE_WRITE;
+}
+
+static inline bool pte_table_is_open(pte_t e)
+{
+    return e & PTE_WRITE;
+}
+
 static inline bool pte_present(pte_t e)
 {
     return e & PTE_READ;
