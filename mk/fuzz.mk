@@ -25,14 +25,14 @@ FUZZ_GROUP.calls     := calls
 
 FUZZ_IMAGE_INPUT := tests/fuzz/sparse.c tests/fuzz/image_input.c tests/fuzz/seal.c
 # mm is real, over the machine of its unit tests; kmalloc is the host's.
-FUZZ_MM := tests/unit/mm/machine.c $(filter-out %/kmalloc.c,$(wildcard kernel/mm/*.c)) $(addprefix kernel/kern/,spinlock.c fault.c options.c)
-FUZZ_MM_FLAGS := -DCHECKED -Itests/unit/mm -Itests/unit/mm/include $(FUZZ_KERNEL) $(HOST_INCLUDE) -iquote kernel/mm
+FUZZ_MM := tests/unit/mm/machine.c tools/hosted/objects.c $(filter-out %/kmalloc.c,$(wildcard kernel/mm/*.c)) $(addprefix kernel/kern/,spinlock.c fault.c options.c)
+FUZZ_MM_FLAGS := -DCHECKED -Itests/unit/mm -Itests/unit/mm/include -Itools/hosted/include $(FUZZ_KERNEL) $(HOST_INCLUDE) -iquote kernel/mm
 
 FUZZ_SOURCES.image   := $(FUZZ_IMAGE_INPUT) $(HOST_LIB_SOURCES)
 FUZZ_FLAGS.image     := $(HOST_INCLUDE)
-FUZZ_SOURCES.disk    := tests/fuzz/sparse.c tests/fuzz/disk_input.c tests/fuzz/disk_use.c $(wildcard kernel/fs/*.c) \
-	tests/host/fs_host.c tests/host/fs_disk.c $(wildcard tools/fsck/*.c) $(TOOL_LIB_SOURCES) $(HOST_LIB_SOURCES)
-FUZZ_FLAGS.disk      := $(HOST_INCLUDE) -Itests -Itests/host/fs_arch -iquote kernel/fs $(FUZZ_KERNEL)
+FUZZ_SOURCES.disk    := tests/fuzz/sparse.c tests/fuzz/disk_input.c $(HOSTED_SOURCES) $(patsubst %,tests/host/fs_%.c,host disk sample) \
+	$(wildcard tools/fsck/*.c) $(TOOL_LIB_SOURCES) $(HOST_LIB_SOURCES)
+FUZZ_FLAGS.disk      := $(HOST_INCLUDE) $(HOSTED_CFLAGS) -Itests
 FUZZ_SOURCES.exec    := tests/fuzz/sparse.c tests/fuzz/kernel.c $(FUZZ_MM) kernel/proc/elf.c kernel/proc/$(ARCH)/start.c $(HOST_LIB_SOURCES)
 FUZZ_FLAGS.exec      := $(FUZZ_MM_FLAGS) -iquote kernel/proc
 FUZZ_SOURCES.restore := $(FUZZ_IMAGE_INPUT) tests/fuzz/kernel.c $(FUZZ_MM) $(HOST_LIB_SOURCES) kernel/ckpt/$(ARCH)/machine.c \
@@ -41,9 +41,8 @@ FUZZ_FLAGS.restore   := $(FUZZ_MM_FLAGS) -Ikernel/ckpt
 FUZZ_SOURCES.calls   := tests/fuzz/kernel.c tests/fuzz/sparse.c $(FUZZ_MM) $(HOST_LIB_SOURCES) $(wildcard kernel/sys/*.c kernel/sys/$(ARCH)/*.c)
 FUZZ_FLAGS.calls     := $(FUZZ_MM_FLAGS) -iquote kernel/sys
 
-# The machine of the unit tests prints; the fuzzers' own printk looks at what it's given. tools has two names that kernel/fs has, too.
+# The machine of the unit tests prints; the fuzzers' own printk looks at what it's given.
 FUZZ_FLAG.tests/unit/mm/machine.c := -Dprintk=machine_printk
-$(foreach f,$(wildcard tools/fsck/*.c) $(TOOL_LIB_SOURCES),$(eval FUZZ_FLAG.$f := $(HOSTTEST_TOOLS)))
 
 # Most of the time goes there, and it is told everything.
 FUZZ_FLAG.lib/base/crc32c.c := -O2 -fno-sanitize=all
