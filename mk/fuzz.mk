@@ -67,8 +67,9 @@ $1/$2: $1/objects/$3/tests/fuzz/$2_fuzz.c.o $(if $(filter calls,$3),,$1/objects/
 endef
 
 FUZZ_COVERED := $(FUZZ_DIR)/covered
+COVERAGE_FLAGS := -fprofile-instr-generate -fcoverage-mapping
 FUZZ_BUILD_FLAGS.$(FUZZ_DIR)     := $(FUZZ_CHECKS) -fsanitize=fuzzer-no-link
-FUZZ_BUILD_FLAGS.$(FUZZ_COVERED) := -fprofile-instr-generate -fcoverage-mapping
+FUZZ_BUILD_FLAGS.$(FUZZ_COVERED) := $(COVERAGE_FLAGS)
 $(foreach d,$(FUZZ_DIR) $(FUZZ_COVERED),$(foreach g,$(sort $(foreach f,$(FUZZERS),$(FUZZ_GROUP.$f))),\
 	$(eval $(call fuzz_group,$d,$g,$(FUZZ_BUILD_FLAGS.$d)))))
 $(foreach d,$(FUZZ_DIR) $(FUZZ_COVERED),$(foreach f,$(FUZZERS),$(eval $(call fuzz_program,$d,$f,$(FUZZ_GROUP.$f),$(FUZZ_BUILD_FLAGS.$d)))))
@@ -79,11 +80,19 @@ fuzz: fuzzers ## fuzz images, disks, programs and system calls (SECONDS=3600 eac
 	@/usr/bin/python3 tests/fuzz/run.py $(FUZZ_DIR) $(SECONDS_EACH) $(FUZZ_JOBS) $(FUZZ_MAX) $(FUZZERS)
 
 fuzz-coverage: $(FUZZERS:%=$(FUZZ_COVERED)/%) ## how much of lib the fuzzers' corpora reach, by line
-	@/usr/bin/python3 tests/fuzz/coverage.py $(FUZZ_DIR) $(FUZZERS)
+	@/usr/bin/python3 tests/coverage.py fuzz $(FUZZ_DIR) $(FUZZERS)
+
+# The same of them, the unit tests and the host tests together: those are built once more, for coverage in place of the sanitizers.
+COVERAGE_DIR   := $(BUILD)/coverage
+coverage: $(FUZZERS:%=$(FUZZ_COVERED)/%) ## how much of lib the unit tests, host tests and fuzzers' corpora reach together, by line
+	@rm -rf $(COVERAGE_DIR)/profiles
+	@LLVM_PROFILE_FILE=$(abspath $(COVERAGE_DIR))/profiles/%p.profraw $(MAKE) --no-print-directory BUILD=$(COVERAGE_DIR) SANITIZE='$(COVERAGE_FLAGS)' \
+		HOSTTEST_SANITIZE='$(COVERAGE_FLAGS)' HOST_STATES=1 unit host-tests >$(FUZZ_COVERED)/tests.log || { tail -n 40 $(FUZZ_COVERED)/tests.log; exit 1; }
+	@/usr/bin/python3 tests/coverage.py all $(FUZZ_DIR) $(COVERAGE_DIR) $(FUZZERS)
 
 # Made anew when the formats change: the seeds of tests/fuzz/corpus.
 $(FUZZ_DIR)/disk_seeds: $(FUZZ_DIR)/objects/disk/tests/fuzz/disk_seeds.c.o $(FUZZ_OBJECTS.$(FUZZ_DIR).disk)
 	$(CC) -fuse-ld=lld $(FUZZ_CHECKS) -o $@ $^
 fuzz-seeds: $(FUZZ_DIR)/disk_seeds user
 	/usr/bin/python3 tests/fuzz/seeds.py $< $(U)/user/bin
-.PHONY: fuzzers fuzz fuzz-coverage fuzz-seeds
+.PHONY: fuzzers fuzz fuzz-coverage coverage fuzz-seeds
