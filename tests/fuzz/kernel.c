@@ -49,8 +49,24 @@ void wake_all(struct wait_queue *queue)
     EXPECT(list_empty(&queue->waiters));
 }
 
+void wake_one(struct wait_queue *queue)
+{
+    wake_all(queue);
+}
+
 void thread_breathe(void)
 {
+}
+
+// There are none: what the kernel would have a thread do is done by who wants it.
+void thread_init(struct thread *t, const char *name, void *stack, void (*entry)(void *), void *arg)
+{
+    fuzz_fail(__FILE__, __LINE__, "a thread is made");
+}
+
+void thread_start(struct thread *t)
+{
+    fuzz_fail(__FILE__, __LINE__, "a thread is started");
 }
 
 // ---- files
