@@ -7,8 +7,9 @@ HOST_DEFINES := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 
 HOST_LIB_SOURCES := $(foreach l,$(LIBS),$(wildcard lib/$l/*.c))
 TOOL_LIB_SOURCES := $(wildcard tools/lib/*.c)
-# The tools take CRC-32C from a library that is quicker than ours.
-HOST_FAST_SOURCES := $(filter-out lib/base/crc32c.c,$(HOST_LIB_SOURCES)) tools/crc32c/crc32c.c
+# The tools have checksums that are quicker than lib's on a processor like theirs.
+HOST_CHECKSUMS := $(wildcard tools/checksum/*.c)
+HOST_FAST_SOURCES := $(filter-out lib/base/crc32c.c lib/ckptfmt/sums.c,$(HOST_LIB_SOURCES)) $(HOST_CHECKSUMS)
 HOST_LIB := $(H)/lib.a
 TOOL_LIB := $(H)/tools.a
 $(HOST_LIB): $(HOST_FAST_SOURCES:%=$(H)/%.o)
@@ -27,17 +28,17 @@ HOST_TOOLS := $(patsubst tools/%.c,$(H)/%,$(wildcard tools/*.c))
 TOOL_LIBS.ckpt := -ljansson -lelf -larchive
 TOOL_LIBS.amberfs := -lfuse3
 
-# amberfs changes disks with the kernel's own file system, built for the host: over the kernel that the host tests simulate, and
-# over a disk that is a file. The clock is the host's.
-VOLUME_SOURCES := $(wildcard kernel/fs/*.c) tests/host/fs_host.c tools/amberfs/volume.c tools/amberfs/disk.c
-VOLUME_CFLAGS := -fno-omit-frame-pointer -Itests/host/fs_arch -iquote tests/host -iquote kernel/fs \
-	$(foreach m,arch kern sched mm dev fs,-Ikernel/$m/include) -Ikernel/fs -Itests/host
-VOLUME_RENAMED := -Dinode_load=volume_inode_load -Dinode_store=volume_inode_store
-VOLUME_FLAGS.tests/host/fs_host.c := -Dtime_wall_ns=simulated_wall_ns
+# kernel/fs as it is, for programs of the host: over a simulated kernel (tools/hosted), without a disk and a wall clock, which its
+# users bring. What is compiled with these flags sees what kernel/fs sees.
+HOSTED_SOURCES := $(wildcard kernel/fs/*.c) kernel/dev/request.c $(wildcard tools/hosted/*.c)
+HOSTED_CFLAGS := -fno-omit-frame-pointer -Itools/hosted/include -iquote kernel/fs $(foreach m,arch kern sched mm dev fs,-Ikernel/$m/include)
+
+# amberfs changes disks with that, over a disk that is a file.
+VOLUME_SOURCES := $(HOSTED_SOURCES) tools/amberfs/volume.c tools/amberfs/disk.c
 TOOL_MORE.amberfs := $(VOLUME_SOURCES:%=$(H)/volume/%.o)
 $(TOOL_MORE.amberfs): $(H)/volume/%.o: %
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) $(HOST_DEFINES) $(HOST_INCLUDE) $(VOLUME_CFLAGS) $(VOLUME_RENAMED) $(VOLUME_FLAGS.$<) -c -o $@ $<
+	$(CC) $(HOST_CFLAGS) $(HOST_DEFINES) $(HOST_INCLUDE) $(HOSTED_CFLAGS) -c -o $@ $<
 -include $(TOOL_MORE.amberfs:.o=.d)
 $(H)/tools/amberfs/operations.c.o $(H)/tools/amberfs/mount.c.o: HOST_INCLUDE += -I/usr/include/fuse3
 

@@ -1,18 +1,14 @@
-# kernel/fs, and kernel/ckpt on top of it, as host programs, over a simulated kernel and disk (tests/host/fs_*.c, ckpt_*.c). Each program
+# kernel/fs, and kernel/ckpt on top of it, as host programs, over the simulated kernel of tools/hosted and a simulated disk. Each program
 # is built twice: with the address and undefined-behaviour sanitizers, and fast, for most of the crash states.
 
 HOSTTEST_DIR  := $(BUILD)/hosttests
 HOSTTEST_FAST := $(BUILD)/hosttests-fast
 HOSTTESTS     := $(patsubst tests/host/%.c,%,$(wildcard tests/host/fs_*_test.c))
 
-HOSTTEST_SOURCES := $(wildcard kernel/fs/*.c) $(patsubst %,tests/host/fs_%.c,host disk crash) $(wildcard tools/fsck/*.c) \
+HOSTTEST_SOURCES := $(HOSTED_SOURCES) $(patsubst %,tests/host/fs_%.c,host disk crash sample) $(wildcard tools/fsck/*.c) \
 	$(TOOL_LIB_SOURCES) $(HOST_LIB_SOURCES)
-HOSTTEST_CFLAGS  := $(BASE_CFLAGS) -fno-omit-frame-pointer $(HOST_DEFINES) $(HOST_INCLUDE) -Itests/host/fs_arch -iquote kernel/fs \
-	$(foreach m,arch kern sched mm dev fs,-Ikernel/$m/include)
+HOSTTEST_CFLAGS  := $(BASE_CFLAGS) $(HOST_DEFINES) $(HOST_INCLUDE) $(HOSTED_CFLAGS)
 HOSTTEST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
-
-# The tools' names that kernel/fs and kernel/ckpt have, too.
-HOSTTEST_TOOLS := -Dinode_load=tool_inode_load -Dinode_store=tool_inode_store
 
 # Tests of kernel/ckpt's writing side over all that: ckpt_people.c stands in for mm and proc. The kernel's memcpy() takes NULL for no
 # bytes.
@@ -26,7 +22,7 @@ define hosttest_build
 HOSTTEST_OBJECTS.$1 := $(HOSTTEST_SOURCES:%=$1/%.o)
 $$(HOSTTEST_OBJECTS.$1) $(HOSTTESTS:%=$1/tests/host/%.c.o): $1/%.o: %
 	@mkdir -p $$(@D)
-	$(CC) $(HOSTTEST_CFLAGS) $2 $$(if $$(filter tools/%,$$<),$(HOSTTEST_TOOLS)) -c -o $$@ $$<
+	$(CC) $(HOSTTEST_CFLAGS) $2 -c -o $$@ $$<
 $(HOSTTESTS:%=$1/%): $1/%: $1/tests/host/%.c.o $$(HOSTTEST_OBJECTS.$1)
 	$(CC) -fuse-ld=lld $3 -o $$@ $$^
 CKPTTEST_OBJECTS.$1 := $(CKPTTEST_SOURCES:%=$1/%.o)

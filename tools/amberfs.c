@@ -37,7 +37,7 @@ static void usage(FILE *out)
           out);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         fprintf(out, "  %-6s %-26s %s\n", commands[i].name, commands[i].args, commands[i].doc);
-    fputs("\n  -h, --help   this text\n\n"
+    fputs("\n  -h, --help   this text; after a command: its line\n\n"
           "Exit status: 0 done, 1 not done, 16 wrong usage.\n",
           out);
 }
@@ -58,6 +58,55 @@ static int run_sibling(const char *name, char **argv)
     return EXIT_FAILED;
 }
 
+// A command's own lines; there may be several.
+static void command_usage(const char *name, FILE *out)
+{
+    const char *lead = "usage:";
+
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        fprintf(out, "%6s amberfs %-6s %-26s %s\n", lead, name, commands[i].args, commands[i].doc);
+        lead = "";
+    }
+}
+
+static bool asks_for_help(const char *arg)
+{
+    return strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0;
+}
+
+// A command has one option at most: its lines begin with it, in brackets.
+static bool has_option(const char *name, const char *option)
+{
+    size_t length = strlen(option);
+
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        const char *args = commands[i].args;
+        if (strcmp(commands[i].name, name) == 0 && args[0] == '[' && strncmp(args + 1, option, length) == 0 &&
+            args[1 + length] == ']')
+            return true;
+    }
+    return false;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    int status = EXIT_USAGE;
+
+    if (argc > 1 && asks_for_help(argv[1])) {
+        command_usage(command->name, stdout);
+        return EXIT_OK;
+    }
+    if (argc > 1 && argv[1][0] == '-' && !has_option(command->name, argv[1]))
+        tool_error("%s has no option %s", command->name, argv[1]);
+    else if (argc > command->min && (!command->max || argc - 1 <= command->max))
+        status = command->run(argc, argv);
+    if (status == EXIT_USAGE)
+        command_usage(command->name, stderr);
+    return status;
+}
+
 static const struct command *find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -68,20 +117,22 @@ static const struct command *find(const char *name)
 
 int main(int argc, char **argv)
 {
-    const char *name = argc > 1 ? argv[1] : "";
-    const struct command *command = find(name);
-    int status = EXIT_USAGE;
-
-    if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
+    if (argc < 2) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (asks_for_help(argv[1])) {
         usage(stdout);
         return EXIT_OK;
     }
-    if (command && !command->run)
-        return run_sibling(name, argv + 1);
-    if (command && argc - 2 >= command->min && (!command->max || argc - 2 <= command->max))
-        status = command->run(argc - 1, argv + 1);
-    if (status == EXIT_USAGE)
-        usage(stderr);
+    const struct command *command = find(argv[1]);
+    if (!command) {
+        tool_error("there is no command %s; `amberfs --help` lists them", argv[1]);
+        return EXIT_USAGE;
+    }
+    if (!command->run)
+        return run_sibling(argv[1], argv + 1);
+    int status = run(command, argc - 1, argv + 1);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         tool_error("standard output can't be written");
         status = EXIT_FAILED;

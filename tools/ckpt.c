@@ -85,7 +85,8 @@ static const struct command {
       "What differs: processes, registers, descriptors, regions, memory\v"
       "Exit status: 0 nothing differs, 1 something does, 2 trouble." },
     { "core", cmd_core, core_options, 1, 0, "IMAGE...", "Write an ELF core file for each living process" },
-    { "gdb", cmd_gdb, gdb_options, 2, 0, "IMAGE PROG [-- GDB-ARGUMENT...]", "Start gdb with a process of an image" },
+    { "gdb", cmd_gdb, gdb_options, 2, 0, "IMAGE PROG [-- ARG...]",
+      "Start gdb with a process of an image; ARG...: gdb's own" },
     { "pack", cmd_pack, pack_options, 2, 2, "IMAGE NEW", "A new image without unused blocks; -k, -e: fewer epochs" },
     { "compact", cmd_compact, compact_options, 1, 0, "IMAGE...", "The same in place" },
     { "export", cmd_export, pack_options, 2, 2, "IMAGE ARCHIVE", "Write it as a tar archive compressed with zstd" },
@@ -227,6 +228,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         if (strcmp(commands[i].name, name) == 0)
             return run(&commands[i], argc - 1, argv + 1);
+    if (*name && *name != '-' && strcmp(name, "help") != 0) {
+        tool_error("there is no command %s; `ckpt --help` lists them", name);
+        return EXIT_TROUBLE;
+    }
     bool help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
     usage(help ? stdout : stderr);
     return help ? EXIT_GOOD : EXIT_TROUBLE;

@@ -77,7 +77,7 @@ static int note_file(struct plan *plan, const struct ckpt_file *f)
         return -ENOMEM;
     plan->files[plan->file_count++] = file;
     file->path = text_of(f->path, f->path_length);
-    file->pipe = (u32)f->pipe;
+    file->pipe = f->pipe;
     file->content = (u32)f->content;
     file->state = (struct x_file){
         .kind = file_kind_decode(f->kind),

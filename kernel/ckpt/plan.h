@@ -20,7 +20,7 @@ struct plan_content {
 struct plan_file {
     struct x_file state;
     char *path;   // printable
-    u32 pipe;     // ordinal; 0: it isn't one
+    u64 pipe;     // ordinal; greater than those carried: of a pipe that leads outside; 0: it isn't one
     u32 content;  // ordinal; 0: none
     u32 refs;     // descriptors that name it
     int pid, fd;  // one of them, for messages

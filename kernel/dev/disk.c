@@ -89,13 +89,6 @@ struct disk *disk_number(u32 n)
     return d;
 }
 
-static bool inside(const struct disk *d, const struct disk_request *r)
-{
-    if (r->op == DISK_FLUSH)
-        return true;
-    return r->count > 0 && r->count <= DISK_MAX_BLOCKS && r->block < d->blocks && r->count <= d->blocks - r->block;
-}
-
 // Counts the request; true when a fault point wants it to fail.
 static bool count(struct disk *d, enum disk_op op)
 {
@@ -118,7 +111,7 @@ void disk_submit(struct disk *d, struct disk_request *r)
     r->complete = false;
     list_init(&r->link);
     wait_queue_init(&r->waiters);
-    if (count(d, r->op) || !inside(d, r))
+    if (count(d, r->op) || !disk_has(d, r))
         disk_complete_later(r, -EIO);
     else
         d->submit(d, r);
@@ -156,17 +149,4 @@ int disk_wait(struct disk_request *r)
         (void)!wait_on(&r->waiters, &wait_lock, WAIT_UNINTERRUPTIBLE, NEVER, "disk");
     spin_unlock(&wait_lock);
     return r->status;
-}
-
-int disk_transfer(struct disk *d, enum disk_op op, u64 block, u32 count, struct frame **frames)
-{
-    struct disk_request r = { .op = op, .block = block, .count = count, .frames = frames };
-
-    disk_submit(d, &r);
-    return disk_wait(&r);
-}
-
-int disk_flush(struct disk *d)
-{
-    return disk_transfer(d, DISK_FLUSH, 0, 0, NULL);
 }

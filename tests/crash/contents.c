@@ -226,7 +226,7 @@ static bool entry_look(void *arg, u64 slot, enum fs_error error, const struct fs
     if (slot < 2 || !entry->ino)
         return true;
     snprintf(l->path + length, sizeof(l->path) - length, "%s%s", length > 1 ? "/" : "", entry->name);
-    enum fs_error e = error ? error : inode_load(l->img, entry->ino, &i);
+    enum fs_error e = error ? error : image_inode_load(l->img, entry->ino, &i);
     if (e)
         complain(l, "%s", fs_error_text(e));
     else if (i.type == FS_DIR)
@@ -242,7 +242,7 @@ static void walk(struct look *l)
     struct fs_inode root;
 
     strcpy(l->path, "/");
-    if (inode_load(l->img, FS_ROOT_INO, &root))
+    if (image_inode_load(l->img, FS_ROOT_INO, &root))
         complain(l, "there is no root");
     else
         dir_slots(l->img, &root, entry_look, l);
@@ -255,11 +255,11 @@ static bool find(struct image *img, const char *path, struct fs_inode *out)
     u64 ino = FS_ROOT_INO;
 
     strcpy(copy, path);
-    if (inode_load(img, ino, out))
+    if (image_inode_load(img, ino, out))
         return false;
     for (char *name = strtok(copy, "/"); name; name = strtok(NULL, "/")) {
         ino = out->type == FS_DIR ? dir_find(img, out, name) : 0;
-        if (!ino || inode_load(img, ino, out))
+        if (!ino || image_inode_load(img, ino, out))
             return false;
     }
     return true;

@@ -1,5 +1,5 @@
 // Directories that lie, and look-ups in them. The input ends with what is done, 3 bytes each; byte 2 says how many.
-#include "disk_use.h"
+#include "disk_input.h"
 #include <base/string.h>
 #include <uapi/errno.h>
 
@@ -106,11 +106,11 @@ static void work(void *arg)
     if (fs_mount(disk))
         return;
     root = fs_root();
-    disk_walk();
+    sample_walk();
     for (u32 k = 0; k < w->count; k++)
         perform(w->ops[3 * k], names[w->ops[3 * k + 1] % ARRAY_SIZE(names)],
                 names[w->ops[3 * k + 2] % ARRAY_SIZE(names)]);
-    disk_walk();
+    sample_walk();
     inode_put(root);
     CHECK_OK(fs_unmount());
 }

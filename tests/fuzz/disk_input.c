@@ -2,12 +2,11 @@
 #include <base/byteorder.h>
 #include <base/crc32c.h>
 #include <base/string.h>
-#include <fsfmt/fsfmt.h>
-#include <stdlib.h>
 
 #define INODES_SEEN     8
 #define DIRECTORIES_MAX 24
-#define ENTRIES         90  // of /d
+
+static const struct sample sample = { .blocks = DISK_BLOCKS, .b_size = 90000, .c_size = 9000, .links = 90 };
 
 static enum disk_view view;
 static struct disk *disk;
@@ -22,41 +21,7 @@ static u8 *block_at(u64 block)
     return host_disk_bytes() + block * FS_BLOCK_SIZE;
 }
 
-// ---- a good disk
-
-static void make_file(const char *path, u64 at, u32 size)
-{
-    static u8 bytes[100000];
-    struct piece piece = { bytes, size };
-    struct file *f;
-    size_t done;
-
-    CHECK_OK(path_open(NULL, path, O_RDWR | O_CREATE, &f));
-    memset(bytes, path[1], size);
-    CHECK_OK(inode_write(file_inode(f), at, &piece, 1, &done));
-    file_put(f);
-}
-
-static void populate(void *arg)
-{
-    char path[32];
-
-    (void)arg;
-    CHECK_OK(fs_mount(disk));
-    CHECK_OK(path_mkdir(NULL, "/d"));
-    CHECK_OK(path_mkdir(NULL, "/d/e"));
-    make_file("/a", 0, 5000);
-    make_file("/b", 0, 90000);
-    make_file("/c", 20ull << 20, 9000);
-    CHECK_OK(path_mknod(NULL, "/dev", 1, 1));
-    for (u32 k = 0; k < ENTRIES; k++) {
-        snprintf(path, sizeof(path), "/d/n%u", k);
-        CHECK_OK(path_link(NULL, "/a", path));
-    }
-    CHECK_OK(fs_sync());
-    memcpy(crashed, host_disk_bytes(), sizeof(crashed));
-    CHECK_OK(fs_unmount());
-}
+// ---- a good disk: the sample
 
 static void note_directory(u64 ino)
 {
@@ -77,10 +42,7 @@ struct disk *disk_input_create(enum disk_view v)
     view = v;
     host_seed(1);
     host_set_memory(400);
-    disk = host_disk_create(DISK_BLOCKS);
-    host_format(0, 0, 0);
-    CHECK(fs_super_decode(host_disk_bytes(), DISK_BLOCKS, &super) == FS_OK);
-    host_run(populate, NULL);
+    disk = sample_create(&sample, &super, crashed);
     for (u64 ino = 1; ino < INODES_SEEN; ino++)
         note_directory(ino);
     if (view == DISK_CRASHED)
@@ -90,14 +52,6 @@ struct disk *disk_input_create(enum disk_view v)
 }
 
 // ---- checksums
-
-static void seal_inode(u8 *record, u64 ino)
-{
-    u8 seed[8];
-
-    put_le64(seed, ino);
-    put_le32(record + 252, crc32c(crc32c(0, seed, sizeof(seed)), record, 252));
-}
 
 static bool is_zero(const u8 *at, size_t n)
 {
@@ -111,7 +65,7 @@ static void seal_inodes(u64 home, u8 *block)
         return;
     for (u32 k = 0; k < FS_INODES_PER_BLOCK; k++)
         if (!is_zero(block + k * FS_INODE_SIZE, FS_INODE_SIZE))
-            seal_inode(block + k * FS_INODE_SIZE, (home - super.inode_table_start) * FS_INODES_PER_BLOCK + k);
+            sample_seal_inode(block + k * FS_INODE_SIZE, (home - super.inode_table_start) * FS_INODES_PER_BLOCK + k);
 }
 
 static u8 *ring_at(u64 position)
@@ -231,9 +185,7 @@ void disk_input_lay(const u8 *data, size_t size)
 
 void disk_input_check(void)
 {
-    if (files_live() || inodes_live() || host_frames_used() || host_objects())
-        host_fail("left: %u files, %u inodes, %u frames, %llu objects", files_live(), inodes_live(), host_frames_used(),
-                  (unsigned long long)host_objects());
+    host_check_nothing_left();
     CHECK(memcmp(first, block_at(0), sizeof(first)) == 0 && memcmp(last, block_at(DISK_BLOCKS - 1), sizeof(last)) == 0);
 }
 

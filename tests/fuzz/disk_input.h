@@ -4,7 +4,7 @@
 #pragma once
 
 #include "fuzz.h"
-#include <host/fs_host.h>
+#include <host/fs_sample.h>
 
 #define DISK_BLOCKS 192
 

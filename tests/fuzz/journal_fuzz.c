@@ -1,6 +1,6 @@
 // Recovery: a disk whose journal has transactions to replay, and lies. What was replayed must be replayed no second
 // time: mounting once more finds the same disk.
-#include "disk_use.h"
+#include "disk_input.h"
 #include <base/string.h>
 
 static struct disk *disk;
@@ -12,7 +12,7 @@ static void recover(void *arg)
     *mounted = fs_mount(disk) == 0;
     if (!*mounted)
         return;
-    disk_walk();
+    sample_walk();
     CHECK_OK(fs_unmount());
 }
 

@@ -1,6 +1,6 @@
 // Mounting a disk that may say anything, walking it, reading and changing it: errors and wrong data are fine; a panic,
 // a hang, a leak or a changed superblock is not.
-#include "disk_use.h"
+#include "disk_input.h"
 
 static struct disk *disk;
 
@@ -9,8 +9,8 @@ static void mount_and_use(void *arg)
     (void)arg;
     if (fs_mount(disk))
         return;
-    disk_walk();
-    disk_write();
+    sample_walk();
+    sample_change();
     CHECK_OK(fs_unmount());
 }
 

@@ -174,12 +174,9 @@ static void execute(struct disk_request *r)
 
 void disk_submit(struct disk *d, struct disk_request *r)
 {
-    bool inside = r->op == DISK_FLUSH || (r->count > 0 && r->count <= DISK_MAX_BLOCKS && r->block < d->blocks &&
-                                          r->count <= d->blocks - r->block);
-
     CHECK(d == &disk && r->done == NULL);
     r->complete = false;
-    r->status = fails(r->op) || !inside ? -EIO : 0;
+    r->status = fails(r->op) || !disk_has(d, r) ? -EIO : 0;
     if (r->op == DISK_FLUSH || r->status) {
         if (!r->status)
             record(true, 0, NULL);
@@ -223,19 +220,6 @@ int disk_wait(struct disk_request *r)
     while (!r->complete)
         execute_any();
     return r->status;
-}
-
-int disk_transfer(struct disk *d, enum disk_op op, u64 block, u32 count, struct frame **frames)
-{
-    struct disk_request r = { .op = op, .block = block, .count = count, .frames = frames };
-
-    disk_submit(d, &r);
-    return disk_wait(&r);
-}
-
-int disk_flush(struct disk *d)
-{
-    return disk_transfer(d, DISK_FLUSH, 0, 0, NULL);
 }
 
 // mkfs.

@@ -122,13 +122,6 @@ static void work_on(void)
     (void)!fs_sync();
 }
 
-static void check_nothing_left(void)
-{
-    if (files_live() || inodes_live() || pipes_live() || host_frames_used() || host_objects())
-        host_fail("left: %u files, %u inodes, %u frames, %llu objects", files_live(), inodes_live(), host_frames_used(),
-                  (unsigned long long)host_objects());
-}
-
 static void mount_work_unmount(void *arg)
 {
     void (*const parts[])(void) = { work, work_on };
@@ -139,7 +132,7 @@ static void mount_work_unmount(void *arg)
             parts[k]();
             CHECK_OK(fs_unmount());
         }
-        check_nothing_left();
+        host_check_nothing_left();
     }
 }
 
@@ -153,7 +146,7 @@ static void mount_and_look(void *arg)
     read_pattern("/c");
     fs_figures(&figures);
     CHECK_OK(fs_unmount());
-    check_nothing_left();
+    host_check_nothing_left();
 }
 
 // Arm n = 1, 2, 3, ... until the workload ends without reaching it.
@@ -282,7 +275,7 @@ static void full_disk(void *arg)
     // The root directory keeps the block or two that it grew by.
     CHECK(free_blocks() + 3 >= blocks);
     CHECK_OK(fs_unmount());
-    check_nothing_left();
+    host_check_nothing_left();
 }
 
 // A directory full of names until no inode is left.
@@ -307,7 +300,7 @@ static void full_inode_table(void *arg)
     CHECK(free_inodes() == inodes);
     CHECK_OK(path_mkdir(NULL, "/d"));
     CHECK_OK(fs_unmount());
-    check_nothing_left();
+    host_check_nothing_left();
 }
 
 // An error while data is written is told by fsync, once the data is written it's good again.
@@ -338,7 +331,7 @@ static void late_write_error(void *arg)
     CHECK_OK(inode_read(file_inode(f), 0, &piece, 1, &done));
     file_put(f);
     CHECK_OK(fs_unmount());
-    check_nothing_left();
+    host_check_nothing_left();
 }
 
 // A truncation fails half way, and the file is let go of: it must be known as unfinished when it's opened again,
@@ -367,7 +360,7 @@ static void unfinished_cut(void *arg)
     }
     file_put(f);
     CHECK_OK(fs_unmount());
-    check_nothing_left();
+    host_check_nothing_left();
     CHECK_OK(fs_mount(disk));
     CHECK_OK(path_open(NULL, "/x", O_RDWR, &f));
     // What is read now: the inode's block, and then the index blocks, the third of which can't be had.
@@ -390,7 +383,7 @@ static void unfinished_cut(void *arg)
     file_put(f);
     CHECK_OK(path_unlink(NULL, "/x"));
     CHECK_OK(fs_unmount());
-    check_nothing_left();
+    host_check_nothing_left();
 }
 
 // Memory is asked for until there is no more. How many frames does the file system keep?
@@ -427,7 +420,7 @@ static void index_in_the_way(void *arg)
     CHECK(frames_kept() <= before + 1);
     CHECK_ERR(-EEXIST, path_mkdir(NULL, "/d/n5999"));
     CHECK_OK(fs_unmount());
-    check_nothing_left();
+    host_check_nothing_left();
 }
 
 static void run(void (*body)(void *), u64 inodes)

@@ -596,9 +596,7 @@ static void do_remount(void)
     CHECK(files_live() == 0);
     host_stop_syncing();
     CHECK_OK(fs_unmount());
-    if (inodes_live() || host_objects() || host_frames_used())
-        host_fail("left after the end: %u inodes, %llu objects, %u frames", inodes_live(),
-                  (unsigned long long)host_objects(), host_frames_used());
+    host_check_nothing_left();
     CHECK(host_fsck() == 0);
     CHECK_OK(fs_mount(disk));
     host_start_syncing();

@@ -213,7 +213,7 @@ static void body(void *arg)
     pipes();
     CHECK(files_live() == 0);
     CHECK_OK(fs_unmount());
-    CHECK(host_frames_used() == 0 && host_objects() == 0 && inodes_live() == 0);
+    host_check_nothing_left();
     CHECK(!host_said("damaged"));
     CHECK(host_fsck() == 0);
 }

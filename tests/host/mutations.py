@@ -203,7 +203,8 @@ def link(folder, program, objects):
 
 def reason(output):
     """Of all that a failing test printed, what it says of the failure."""
-    lines = [line for line in output.splitlines() if re.match(r"after a crash|tests/host/.*: |deadlock|block \d|left:|order of locks|fsck objects|/.*, extended from|.*: broken: ", line)]
+    lines = [line for line in output.splitlines()
+             if re.match(r"after a crash|(?:tests/host|tools/hosted)/.*: |deadlock|block \d|left:|order of locks|fsck objects|/.*, extended from|.*: broken: ", line)]
     text = re.sub(r"^\S*/(?=\w+\.c:)", "", lines[-1]) if lines else "it ends by a signal, without a word"
     return re.sub(r"at \d+ of \d+ ", "", text)[:110]
 

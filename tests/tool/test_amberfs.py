@@ -104,8 +104,14 @@ def test_not_a_disk(tmp_path):
         run(*args, tmp_path / "no", status=1)
     run("rm", tmp_path / "no", "/x", status=1)
     assert (tmp_path / "no").read_bytes() == bytes(1 << 20)
-    for args in ((), ("ls",), ("cp", "x"), ("nothing",)):
-        run(*args, status=16)
+
+
+def test_wrong_use_tells_the_right_one():
+    for args, told in (((), "\n  mkdir "), (("ls",), "usage: amberfs ls "), (("cp", "x"), " amberfs cp "), (("rm", "-x", "a"), "usage: amberfs rm "),
+                       (("nothing",), "there is no command nothing; `amberfs --help`")):
+        result = subprocess.run([TOOL, *args], capture_output=True, text=True)
+        assert result.returncode == 16 and told in result.stderr and not result.stdout, result
+    assert run("cp", "--help").decode().count("amberfs cp") == 2
 
 
 def test_killed_copies_leave_the_old_file_or_the_new(disk, tmp_path):

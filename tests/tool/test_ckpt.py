@@ -84,6 +84,15 @@ def test_ps_is_a_tree(images):
     assert tree["children"][0]["children"][0]["status"] == 0x300
 
 
+def test_ps_names_the_call_that_a_process_waits_in(images):
+    assert [r.split("\t")[5] for r in out("ps", images / "family.img").splitlines()[1:]] == ["-", "write", "status 0x300", "read"]
+
+
+def test_an_unknown_command_is_told():
+    result = run("nothing", status=2)
+    assert "there is no command nothing; `ckpt --help`" in result.stderr and not result.stdout
+
+
 def test_ps_in_a_pipe_is_fields_between_tabs(images):
     rows = [r.split("\t") for r in out("ps", images / "family.img").splitlines()]
     assert rows[0][0] == "PID" and {len(r) for r in rows} == {7} and rows[1][-1] == "shell"

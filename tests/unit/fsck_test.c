@@ -16,7 +16,7 @@ static void inode_change(const char *path, void (*change)(struct fs_inode *, con
     u64 ino = disk_find(img, path, &i);
 
     change(&i, &img->super);
-    inode_store(img, ino, &i);
+    image_inode_store(img, ino, &i);
     disk_close(img);
 }
 
@@ -486,9 +486,9 @@ static void lost_directories_keep_what_is_below_them(void **state)
     entry_write("/q", slot_of("/q", "y"), entry(p, FS_DIR, "p"));
     entry_write("/p", 1, entry(q, FS_DIR, ".."));
     struct image *img = disk_open();
-    assert_int_equal(inode_load(img, p, &i), FS_OK);
+    assert_int_equal(image_inode_load(img, p, &i), FS_OK);
     i.parent = q;
-    inode_store(img, p, &i);
+    image_inode_store(img, p, &i);
     disk_close(img);
     entry_write("/", slot_of("/", "p"), entry(0, 0, ""));
     entry_write("/", slot_of("/", "q"), entry(0, 0, ""));
@@ -508,9 +508,9 @@ static void directories_that_hold_only_each_other_are_found(void **state)
     disk_entry(img, "/d/e/f", deep, &down);
     disk_entry(img, "/d/e", 1, &up);
     disk_entry(img, "/d", disk_entry_slot(img, "/d", "e"), &none);
-    assert_int_equal(inode_load(img, e, &i), FS_OK);
+    assert_int_equal(image_inode_load(img, e, &i), FS_OK);
     i.parent = f;
-    inode_store(img, e, &i);
+    image_inode_store(img, e, &i);
     disk_close(img);
     disk_expect_repair("no name leads to it");
     assert_true(disk_exists(lost_path(e, "/f")));
@@ -612,7 +612,7 @@ static void many_lost_files_are_all_found(void **state)
 
     d.slots[0] = d.slots[1] = 0;
     d.blocks = 0;
-    inode_store(img, ino, &d);
+    image_inode_store(img, ino, &d);
     disk_close(img);
     disk_expect_repair("no name leads to it");
     char *text;
@@ -634,12 +634,12 @@ static u64 orphan_make(const char *name)
     snprintf(path, sizeof path, "/%s", name);
     u64 ino = disk_find(img, path, &i);
     disk_entry(img, "/", disk_entry_slot(img, "/", name), &none);
-    assert_int_equal(inode_load(img, 0, &head), FS_OK);
+    assert_int_equal(image_inode_load(img, 0, &head), FS_OK);
     i.nlink = 0;
     i.next_orphan = head.next_orphan;
     head.next_orphan = ino;
-    inode_store(img, ino, &i);
-    inode_store(img, 0, &head);
+    image_inode_store(img, ino, &i);
+    image_inode_store(img, 0, &head);
     disk_close(img);
     return ino;
 }
@@ -649,9 +649,9 @@ static void next_set(u64 ino, u64 next)
     struct image *img = disk_open();
     struct fs_inode i;
 
-    assert_int_equal(inode_load(img, ino, &i), FS_OK);
+    assert_int_equal(image_inode_load(img, ino, &i), FS_OK);
     i.next_orphan = next;
-    inode_store(img, ino, &i);
+    image_inode_store(img, ino, &i);
     disk_close(img);
 }
 
@@ -725,7 +725,7 @@ static void an_interrupted_truncation_is_finished(void **state)
     for (u32 k = 0; k < 3; k++)
         assert_int_equal(file_block_read(img, &i, k, begin + k * FS_BLOCK_SIZE), FS_OK);
     i.size = 2 * FS_BLOCK_SIZE + 100;
-    inode_store(img, ino, &i);
+    image_inode_store(img, ino, &i);
     disk_close(img);
     next_set(0, ino);
     disk_expect_clean();

@@ -5,3 +5,4 @@ LIBC_RENAMED := malloc calloc realloc free sbrk qsort bsearch strtol strtoul str
 UNIT_SOURCES.libc_test := $(LIBC_TESTED)
 UNIT_INCLUDE.libc_test := -Iuser/libc
 $(foreach s,$(LIBC_TESTED),$(eval UNIT_FLAGS.$s := -fno-builtin -U_FORTIFY_SOURCE -Wno-macro-redefined $(foreach n,$(LIBC_RENAMED),-D$n=libc_$n)))
+UNIT_LIBS.libc_test := -lm

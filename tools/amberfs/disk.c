@@ -58,10 +58,10 @@ static int transfer_some(const struct disk_request *r, size_t done)
 
 static int execute(const struct disk_request *r)
 {
+    if (!disk_has(&disk, r))
+        return -EIO;
     if (r->op == DISK_FLUSH)
         return fdatasync(disk_fd) == 0 ? 0 : -EIO;
-    if (!r->count || r->count > DISK_MAX_BLOCKS || r->block >= disk.blocks || r->count > disk.blocks - r->block)
-        return -EIO;
     for (size_t done = 0; done < (size_t)r->count * DISK_BLOCK_SIZE;) {
         int n = transfer_some(r, done);
         if (n < 0)
@@ -83,19 +83,6 @@ void disk_submit(struct disk *d, struct disk_request *r)
 int disk_wait(struct disk_request *r)
 {
     return r->status;
-}
-
-int disk_transfer(struct disk *d, enum disk_op op, u64 block, u32 count, struct frame **frames)
-{
-    struct disk_request r = { .op = op, .block = block, .count = count, .frames = frames };
-
-    disk_submit(d, &r);
-    return disk_wait(&r);
-}
-
-int disk_flush(struct disk *d)
-{
-    return disk_transfer(d, DISK_FLUSH, 0, 0, NULL);
 }
 
 // Files are dated by the host's clock.

@@ -9,7 +9,7 @@ static void entry_print(struct image *img, u64 ino, const char *name)
 {
     static const char letters[] = "?d-c";
     struct fs_inode i;
-    enum fs_error e = inode_load(img, ino, &i);
+    enum fs_error e = image_inode_load(img, ino, &i);
 
     if (e) {
         printf("? %6" PRIu64 "   - %12s %s (%s)\n", ino, "-", name, fs_error_text(e));

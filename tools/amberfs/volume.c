@@ -1,11 +1,11 @@
 #include "volume.h"
 
 #include "disk.h"
+#include "inodes.h"
 #include <fs/file.h>
 #include <fs/inode.h>
 #include <fs/path.h>
-#include <fs_host.h>
-#include <inodes.h>
+#include <hosted/hosted.h>
 #include <stdio.h>
 #include <string.h>
 #include <uapi/errno.h>

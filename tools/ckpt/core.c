@@ -235,6 +235,14 @@ bool core_write(struct epoch *e, const struct epoch_process *p, int fd, const ch
            write_at(fd, name, notes.bytes, notes.size, notes_at) && memory_write(e, s, fd, name, memory_at, status);
 }
 
+static void tell_written(const char *path, const struct epoch *e, const struct ckpt_process *p)
+{
+    char name[CKPT_NAME_SIZE];
+
+    printf("%s: process %d \"%s\" of epoch %ju\n", path, p->pid, ckpt_text(name, sizeof name, p->name, strlen(p->name)),
+           (uintmax_t)e->info.epoch);
+}
+
 static int core_one(const struct options *o, struct epoch *e, const struct epoch_process *p)
 {
     char name[32];
@@ -257,7 +265,7 @@ static int core_one(const struct options *o, struct epoch *e, const struct epoch
         return status;
     }
     if (!o->quiet)
-        printf("%s: process %d of epoch %ju\n", path, p->process.pid, (uintmax_t)e->info.epoch);
+        tell_written(path, e, &p->process);
     return EXIT_GOOD;
 }
 

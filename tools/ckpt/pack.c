@@ -60,7 +60,7 @@ static int pack(const struct options *o, const char *from, const char *to, bool 
         writer_release(w);
     struct stat st;
     if (status == EXIT_GOOD && !o->quiet && stat(to, &st) == 0)
-        printf("%s: %zu %s, %ju KiB of %ju\n", to, s.count, s.count == 1 ? "epoch" : "epochs",
+        printf("%s: %zu %s, %ju KiB, before %ju KiB\n", to, s.count, s.count == 1 ? "epoch" : "epochs",
                (uintmax_t)st.st_size / 1024, (uintmax_t)before / 1024);
     selection_close(&s);
     return status;

@@ -6,10 +6,27 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <uapi/syscall.h>
 
 static const char *state_text(const struct ckpt_process *p)
 {
     return p->state == CKPT_ALIVE ? "alive" : "ended";
+}
+
+// The calls that may take long have names.
+static void put_call(struct table *t, u32 call)
+{
+    static const char *const names[] = {
+        [SYS_wait] = "wait",   [SYS_read] = "read",       [SYS_sleep] = "sleep",
+        [SYS_write] = "write", [SYS_waitpid] = "waitpid", [SYS_ckpt_wait] = "ckpt_wait"
+    };
+
+    if (!call)
+        table_put(t, "-");
+    else if (call < ARRAY_SIZE(names) && names[call])
+        table_put(t, "%s", names[call]);
+    else
+        table_put(t, "call %u", call);
 }
 
 static void put_process(struct table *t, const struct epoch *e, const struct epoch_process *p,
@@ -24,7 +41,7 @@ static void put_process(struct table *t, const struct epoch *e, const struct epo
     table_put(t, "%s", state_text(&p->process));
     if (p->process.state == CKPT_ALIVE) {
         table_put(t, "%08jx%s", (uintmax_t)pc, symbols_text(symbols, pc, where, sizeof where));
-        table_put(t, p->restart.call ? "call %u" : "-", p->restart.call);
+        put_call(t, p->restart.call);
     } else {
         table_put(t, "-");
         table_put(t, "status 0x%x", (unsigned)p->process.status);

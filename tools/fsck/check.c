@@ -55,7 +55,7 @@ static void paths_learn(struct fsck *f)
     f->paths_known = true;
     for (;;) {
         struct fs_inode i;
-        if (inode_load(f->img, l.dir, &i) == FS_OK && i.type == FS_DIR)
+        if (image_inode_load(f->img, l.dir, &i) == FS_OK && i.type == FS_DIR)
             dir_slots(f->img, &i, entry_learn, &l);
         if (!l.count)
             break;
@@ -92,7 +92,7 @@ void path_of(struct fsck *f, u64 ino, char *out, size_t size)
         struct name_of n = { .ino = ino };
         struct fs_inode dir;
         u64 parent = f->inodes[ino].parent;
-        if (parent && inode_load(f->img, parent, &dir) == FS_OK && dir.type == FS_DIR)
+        if (parent && image_inode_load(f->img, parent, &dir) == FS_OK && dir.type == FS_DIR)
             dir_slots(f->img, &dir, name_found, &n);
         if (!n.name[0]) {
             path[0] = 0;

@@ -169,15 +169,15 @@ static void directory_check(struct fsck *f, u64 ino)
     u64 parent = ino == FS_ROOT_INO ? ino : f->inodes[ino].parent;
     struct fs_inode i;
 
-    if (inode_load(f->img, ino, &i) != FS_OK)
+    if (image_inode_load(f->img, ino, &i) != FS_OK)
         return;
     if (i.parent != parent) {
         finding(f, ino, "set right", "its parent is inode %" PRIu64 ", but it says %" PRIu64, parent, i.parent);
         i.parent = parent;
-        inode_store(f->img, ino, &i);
+        image_inode_store(f->img, ino, &i);
     }
     dots_check(f, ino, &i, parent);
-    if (inode_load(f->img, ino, &i) == FS_OK)
+    if (image_inode_load(f->img, ino, &i) == FS_OK)
         dir_slots(f->img, &i, entry_check, &c);
     free(c.names.name);
 }
@@ -210,7 +210,7 @@ static u64 lost_found(struct fsck *f)
 {
     struct fs_inode root;
 
-    if (inode_load(f->img, FS_ROOT_INO, &root) != FS_OK)
+    if (image_inode_load(f->img, FS_ROOT_INO, &root) != FS_OK)
         return FS_ROOT_INO;
     u64 ino = dir_find(f->img, &root, "lost+found");
     if (ino)
@@ -232,7 +232,7 @@ static bool attach(struct fsck *f, u64 dir, u64 ino)
     char name[FS_NAME_LEN + 1];
     struct fs_inode i;
 
-    if (inode_load(f->img, dir, &i) != FS_OK)
+    if (image_inode_load(f->img, dir, &i) != FS_OK)
         return false;
     // "#12"; should that name be taken, "#12.1" and so on: more than a million of them there can't be.
     snprintf(name, sizeof name, "#%" PRIu64, ino);
@@ -250,7 +250,7 @@ static void adopt(struct fsck *f, u64 ino)
 {
     struct fs_inode i;
 
-    if (inode_load(f->img, ino, &i) != FS_OK)
+    if (image_inode_load(f->img, ino, &i) != FS_OK)
         return;
     if (!i.nlink && f->inodes[ino].type != FS_DIR) {
         finding(f, ino, "freed", "has no name, and is not on the list of orphans");
@@ -279,7 +279,7 @@ static bool parent_lost(struct fsck *f, u64 ino)
 {
     struct fs_inode i;
 
-    return inode_load(f->img, ino, &i) == FS_OK && i.parent != ino && f->inodes[i.parent].type == FS_DIR &&
+    return image_inode_load(f->img, ino, &i) == FS_OK && i.parent != ino && f->inodes[i.parent].type == FS_DIR &&
            lost(f, i.parent);
 }
 
@@ -313,15 +313,15 @@ static void orphan_unlist(struct fsck *f, u64 ino)
 {
     struct fs_inode i, before;
 
-    for (u64 at = 0; inode_load(f->img, at, &before) == FS_OK && before.next_orphan; at = before.next_orphan) {
+    for (u64 at = 0; image_inode_load(f->img, at, &before) == FS_OK && before.next_orphan; at = before.next_orphan) {
         if (before.next_orphan != ino)
             continue;
-        if (inode_load(f->img, ino, &i) != FS_OK)
+        if (image_inode_load(f->img, ino, &i) != FS_OK)
             return;
         before.next_orphan = i.next_orphan;
         i.next_orphan = 0;
-        inode_store(f->img, at, &before);
-        inode_store(f->img, ino, &i);
+        image_inode_store(f->img, at, &before);
+        image_inode_store(f->img, ino, &i);
         f->inodes[ino].orphan = f->inodes[ino].unnamed = false;
         return;
     }
@@ -332,18 +332,18 @@ static void link_check(struct fsck *f, u64 ino)
     const struct inode_info *info = &f->inodes[ino];
     struct fs_inode i;
 
-    if (inode_load(f->img, ino, &i) != FS_OK || i.nlink == info->links)
+    if (image_inode_load(f->img, ino, &i) != FS_OK || i.nlink == info->links)
         return;
     if (info->unnamed) {
         finding(f, ino, "taken off the list", "has a name, but is on the list of orphans as one without");
         orphan_unlist(f, ino);
-        if (inode_load(f->img, ino, &i) != FS_OK)
+        if (image_inode_load(f->img, ino, &i) != FS_OK)
             return;
     } else {
         finding(f, ino, "set right", "its link count is %u, but it has %u", i.nlink, info->links);
     }
     i.nlink = info->links;
-    inode_store(f->img, ino, &i);
+    image_inode_store(f->img, ino, &i);
 }
 
 void links_check(struct fsck *f)

@@ -83,7 +83,7 @@ static void tree_check(struct fsck *f, u64 ino, struct fs_inode *i, bool known)
         changed = true;
     }
     if (changed)
-        inode_store(f->img, ino, i);
+        image_inode_store(f->img, ino, i);
 }
 
 // Make each field of a refused inode a valid one, losing as little as possible.
@@ -126,7 +126,7 @@ static void inode_mend(struct fsck *f, u64 ino, const u8 *bytes, enum fs_error e
         fields_mend(s, &raw);
         *i = raw;
     }
-    inode_store(f->img, ino, i);
+    image_inode_store(f->img, ino, i);
 }
 
 static void inode_check(struct fsck *f, u64 ino, const u8 *bytes)
@@ -164,17 +164,17 @@ static u64 next_orphan(struct fsck *f, u64 ino)
 {
     struct fs_inode i;
 
-    return inode_load(f->img, ino, &i) == FS_OK ? i.next_orphan : 0;
+    return image_inode_load(f->img, ino, &i) == FS_OK ? i.next_orphan : 0;
 }
 
 static void next_orphan_set(struct fsck *f, u64 ino, u64 next)
 {
     struct fs_inode i;
 
-    if (inode_load(f->img, ino, &i) != FS_OK)
+    if (image_inode_load(f->img, ino, &i) != FS_OK)
         return;
     i.next_orphan = next;
-    inode_store(f->img, ino, &i);
+    image_inode_store(f->img, ino, &i);
 }
 
 void orphans_check(struct fsck *f)
@@ -190,7 +190,7 @@ void orphans_check(struct fsck *f)
             wrong = "is on the list of orphans, but free";
         else if (ino == FS_ROOT_INO)
             wrong = "is on the list of orphans, but is the root";
-        if (wrong || inode_load(f->img, ino, &i) != FS_OK) {
+        if (wrong || image_inode_load(f->img, ino, &i) != FS_OK) {
             finding(f, ino, "the list ends before it", "%s", wrong ? wrong : "can't be read");
             next_orphan_set(f, before, 0);
             break;
@@ -246,7 +246,7 @@ static void truncation_finish(struct fsck *f, u64 ino, struct fs_inode *i)
     slots_cut(&c, i->slots, FS_ROOT_SLOTS, i->height, 0);
     i->blocks -= c.freed;
     i->next_orphan = 0;
-    inode_store(f->img, ino, i);
+    image_inode_store(f->img, ino, i);
     f->inodes[ino].orphan = false;
 }
 
@@ -256,7 +256,7 @@ u64 orphans_reclaim(struct fsck *f)
 
     for (u64 ino = next_orphan(f, 0); ino; ino = next, count++) {
         struct fs_inode i;
-        if (inode_load(f->img, ino, &i) != FS_OK)
+        if (image_inode_load(f->img, ino, &i) != FS_OK)
             break;
         next = i.next_orphan;
         if (i.nlink)

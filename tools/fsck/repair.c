@@ -76,10 +76,10 @@ void inode_clear(struct fsck *f, u64 ino)
 {
     struct fs_inode i;
 
-    if (inode_load(f->img, ino, &i) != FS_OK)
+    if (image_inode_load(f->img, ino, &i) != FS_OK)
         i = (struct fs_inode){};
     file_blocks(f->img, &i, release_one, f);
-    inode_store(f->img, ino, &(struct fs_inode){ .generation = i.generation });
+    image_inode_store(f->img, ino, &(struct fs_inode){ .generation = i.generation });
     disk_bit_set(f, f->img->super.inode_bitmap_start, ino, false);
     f->inodes[ino] = (struct inode_info){};
 }
@@ -140,7 +140,7 @@ bool directory_put(struct fsck *f, u64 dir, u64 slot, const struct fs_dirent *en
     u8 block[FS_BLOCK_SIZE];
     struct fs_inode i;
 
-    if (inode_load(f->img, dir, &i) != FS_OK)
+    if (image_inode_load(f->img, dir, &i) != FS_OK)
         return false;
     u64 where = file_block_ensure(f, &i, slot / FS_DIRENTS_PER_BLOCK);
     if (where) {
@@ -149,7 +149,7 @@ bool directory_put(struct fsck *f, u64 dir, u64 slot, const struct fs_dirent *en
         image_write(f->img, where, block);
         i.size = MAX(i.size, (slot + 1) * FS_DIRENT_SIZE);
     }
-    inode_store(f->img, dir, &i);
+    image_inode_store(f->img, dir, &i);
     return where != 0;
 }
 
@@ -166,8 +166,8 @@ bool directory_make(struct fsck *f, u64 ino, u64 parent)
     struct fs_inode old, i = { .type = FS_DIR, .nlink = 1, .size = 2 * FS_DIRENT_SIZE, .parent = parent };
     struct fs_dirent dot = entry_of(".", ino, FS_DIR), dotdot = entry_of("..", parent, FS_DIR);
 
-    i.generation = inode_load(f->img, ino, &old) == FS_OK ? old.generation + 1 : 1;
-    inode_store(f->img, ino, &i);
+    i.generation = image_inode_load(f->img, ino, &old) == FS_OK ? old.generation + 1 : 1;
+    image_inode_store(f->img, ino, &i);
     f->inodes[ino] = (struct inode_info){ .type = FS_DIR };
     if (directory_put(f, ino, 0, &dot) && directory_put(f, ino, 1, &dotdot))
         return true;
@@ -194,7 +194,7 @@ bool directory_add(struct fsck *f, u64 dir, const char *name, u64 ino, u8 type)
     struct slot_search s = {};
     struct fs_inode i;
 
-    if (inode_load(f->img, dir, &i) != FS_OK)
+    if (image_inode_load(f->img, dir, &i) != FS_OK)
         return false;
     dir_slots(f->img, &i, slot_is_free, &s);
     return directory_put(f, dir, s.free ? s.free : i.size / FS_DIRENT_SIZE, &entry);

@@ -16,7 +16,7 @@ u32 inode_offset(u64 ino)
     return (u32)(ino % FS_INODES_PER_BLOCK) * FS_INODE_SIZE;
 }
 
-enum fs_error inode_load(struct image *img, u64 ino, struct fs_inode *out)
+enum fs_error image_inode_load(struct image *img, u64 ino, struct fs_inode *out)
 {
     u8 block[FS_BLOCK_SIZE];
 
@@ -26,7 +26,7 @@ enum fs_error inode_load(struct image *img, u64 ino, struct fs_inode *out)
     return fs_inode_decode(block + inode_offset(ino), ino, &img->super, out);
 }
 
-void inode_store(struct image *img, u64 ino, const struct fs_inode *inode)
+void image_inode_store(struct image *img, u64 ino, const struct fs_inode *inode)
 {
     u8 block[FS_BLOCK_SIZE];
 
@@ -167,7 +167,7 @@ bool path_find(struct image *img, const char *path, u64 *ino, struct fs_inode *o
     enum fs_error e;
 
     *ino = FS_ROOT_INO;
-    e = inode_load(img, *ino, out);
+    e = image_inode_load(img, *ino, out);
     while (!e) {
         char name[FS_NAME_LEN + 1];
         rest += strspn(rest, "/");
@@ -181,7 +181,7 @@ bool path_find(struct image *img, const char *path, u64 *ino, struct fs_inode *o
             tool_error("%s: there is no %s; `amberfs ls %s` shows what there is", img->path, path, img->path);
             return false;
         }
-        e = inode_load(img, *ino, out);
+        e = image_inode_load(img, *ino, out);
     }
     if (!e && out->type == FS_FREE)
         e = FS_BAD_TYPE;

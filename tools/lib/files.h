@@ -7,8 +7,8 @@
 u64 inode_block(const struct fs_super *s, u64 ino);
 u32 inode_offset(u64 ino);
 
-MUST_CHECK enum fs_error inode_load(struct image *img, u64 ino, struct fs_inode *out);
-void inode_store(struct image *img, u64 ino, const struct fs_inode *inode);
+MUST_CHECK enum fs_error image_inode_load(struct image *img, u64 ino, struct fs_inode *out);
+void image_inode_store(struct image *img, u64 ino, const struct fs_inode *inode);
 
 /*
  * Call fn for each block that the file has, index blocks (level > 0) before what they point to, ascending. `index`: of

@@ -39,9 +39,12 @@ void disk_register(struct disk *d);
 struct disk *disk_find(const char *name);  // NULL name: the first one; NULL if none
 struct disk *disk_number(u32 n);           // in the order of registration, from 0; NULL if there are fewer
 
+/* May the request have so many blocks, and do they lie in the disk? */
+bool disk_has(const struct disk *d, const struct disk_request *r);
+
 /*
- * Requests outside the disk end in -EIO. DISK_FLUSH: all writes that were done before it was submitted are durable when
- * it is done; nothing else orders requests.
+ * Requests that disk_has() denies end in -EIO. DISK_FLUSH: all writes that were done before it was submitted are
+ * durable when it is done; nothing else orders requests.
  */
 void disk_submit(struct disk *d, struct disk_request *r);
 int disk_wait(struct disk_request *r);

@@ -81,9 +81,8 @@ const struct ckpt_machine *ckpt_machine(u32 id);  // NULL: not known
 // ---- the header
 
 // What an image may need a reader to know: bits of its header's features.
-#define CKPT_FEATURE_SUMS 1u  // pages have page sums for checksums; without it CRC-32C
+#define CKPT_FEATURE_SUMS 1u                 // pages have page sums for checksums; without it CRC-32C
 #define CKPT_FEATURES     CKPT_FEATURE_SUMS  // all that are known here: a new image has them
-
 
 struct ckpt_header {
     u32 machine, features;
@@ -107,6 +106,9 @@ bool ckpt_probe(const u8 *bytes, size_t n);
 
 /* The checksum of a page, in an image with these features. Nodes and records have CRC-32C in all. */
 u32 ckpt_page_checksum(u32 features, const u8 page[CKPT_BLOCK_SIZE]);
+
+/* What a page sum is made of: the sum of the page's words, and the sum of what that was after each word. */
+void ckpt_page_sums(const u8 page[CKPT_BLOCK_SIZE], u64 *sum, u64 *weighted);
 
 // ---- the records
 

@@ -1,4 +1,4 @@
-// A thread's context, for fs on the host: tests/host/fs_host.c keeps its own.
+// A thread's context, on the host: who makes threads (threads.c) keeps their own.
 #pragma once
 
 struct context {
