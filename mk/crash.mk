@@ -2,7 +2,9 @@
 
 CRASH_PROGRAMS := $(patsubst %.c,$(U)/%,tests/crash/storm.c tests/crash/holder.c tests/crash/repeat.c)
 CRASH_TOOL     := $(H)/tests/crash/states
-CRASH_SOURCES  := tests/crash/states.c tests/crash/contents.c $(wildcard tools/fsck/*.c)
+CRASH_SOURCES  := tests/crash/states.c tests/crash/contents.c tests/crash/saved.c $(wildcard tools/fsck/*.c)
+IMAGES_TOOL    := $(H)/tests/crash/images
+IMAGES_SOURCES := tests/crash/images.c tests/crash/saved.c
 
 $(CRASH_PROGRAMS): $(U)/%: $(U)/%.c.o $(LIBC) user/libc/$(ARCH)/user.ld
 	$(USER_LINK) -o $@ $< $(LIBC)
@@ -10,9 +12,12 @@ $(CRASH_PROGRAMS): $(U)/%: $(U)/%.c.o $(LIBC) user/libc/$(ARCH)/user.ld
 $(CRASH_TOOL): $(CRASH_SOURCES:%=$(H)/%.o) $(TOOL_LIB) $(HOST_LIB)
 	$(CC) -fuse-ld=lld -o $@ $^ -lisal
 
--include $(CRASH_SOURCES:%=$(H)/%.d) $(CRASH_PROGRAMS:%=%.c.d)
+$(IMAGES_TOOL): $(IMAGES_SOURCES:%=$(H)/%.o) $(TOOL_LIB) $(HOST_LIB)
+	$(CC) -fuse-ld=lld -o $@ $^ -lisal
 
-tests: $(CRASH_PROGRAMS) $(CRASH_TOOL)
+-include $(CRASH_SOURCES:%=$(H)/%.d) $(IMAGES_SOURCES:%=$(H)/%.d) $(CRASH_PROGRAMS:%=%.c.d)
+
+tests: $(CRASH_PROGRAMS) $(CRASH_TOOL) $(IMAGES_TOOL)
 
 # Crash states of each scenario, about.
 STATES ?= 20000

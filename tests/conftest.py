@@ -14,6 +14,24 @@ ALWAYS = ("counters",)
 LIVE = ("commit_used", "procs_live", "threads_live", "files_live", "inodes_live", "pipes_live", "spaces_live")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "damages(what, why): the test damages `images` on a disk, or the `disk`, on purpose; they are not looked at after it")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """After each test the disks that it used are clean, and all images on them are sound."""
+    outcome = yield
+    if outcome.excinfo:
+        return
+    damaged = {mark.args[0] for mark in item.iter_markers("damages")}
+    assert damaged <= {"images", "disk"}, damaged
+    if "disk" in damaged:
+        machines.pass_over_disks()
+    else:
+        machines.look_at_disks(images="images" not in damaged)
+
+
 def boot(tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("disk")
     programs = (*ALWAYS, *getattr(request.module, "PROGRAMS", ()))

@@ -1,4 +1,5 @@
 """Drives Amber in QEMU over its serial console, as a person at a terminal would."""
+import contextlib
 import os
 import re
 import shutil
@@ -37,9 +38,11 @@ class Result:
 
 
 class Machine:
-    """One run of QEMU. The disk outlives it: boot again with another Machine on the same disk."""
+    """One run of QEMU. The disk outlives it: boot again with another Machine on the same disk.
 
-    def __init__(self, disk, cpus=2, memory=256, args="", extra=(), drive="virtio", kernel=KERNEL, shell=True):
+    behind: the disk image that `extra` leads to, where `disk` is None."""
+
+    def __init__(self, disk, cpus=2, memory=256, args="", extra=(), drive="virtio", kernel=KERNEL, shell=True, behind=None):
         disk_options = f"file={disk},if={drive},format=raw,cache=writeback" if disk else None
         command = ["qemu-system-i386", "-M", "pc", "-accel", accelerator(), "-nodefaults", "-display", "none",
                    "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console", "-smp", f"{cpus},sockets={cpus}", "-m", str(memory), "-kernel", kernel,
@@ -51,6 +54,8 @@ class Machine:
         self.child = pexpect.spawn(command[0], command[1:], encoding="latin-1", timeout=60 * PATIENCE, echo=False,
                                    dimensions=(50, 1000))
         self.child.delaybeforesend = None
+        if disk or behind:
+            DISKS.setdefault(str(disk or behind), Disk()).machine = self
         self.child.logfile_read = self.log
         if shell:
             self.wait_for_prompt()
@@ -147,6 +152,54 @@ class Machine:
         if self.child.isalive():
             self.child.kill(signal.SIGKILL)
         self.child.close(force=True)
+
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """So its disk doesn't change meanwhile."""
+        threads = f"/proc/{self.child.pid}/task"
+        os.kill(self.child.pid, signal.SIGSTOP)
+        try:
+            while any(open(f"{threads}/{t}/stat", encoding="ascii").read().rpartition(") ")[2][0] not in "TZX" for t in os.listdir(threads)):
+                time.sleep(0.001)
+            yield
+        finally:
+            os.kill(self.child.pid, signal.SIGCONT)
+
+
+class Disk:
+    """A disk that machines ran on: the last machine, and the disk's time of change when it was looked at."""
+
+    def __init__(self):
+        self.machine, self.changed = None, None
+
+
+DISKS = {}
+
+
+def assert_disk_sound(disk, images=True):
+    """fsck finds nothing, and all images on the disk are sound, as the next boot would see them."""
+    assert_fs_clean(disk)
+    if images:
+        run_tool("tests/crash/images", disk)
+
+
+def look_at_disks(images=True):
+    """Look at all disks on which a machine ran since the last look."""
+    for path, disk in list(DISKS.items()):
+        if not os.path.exists(path):
+            del DISKS[path]
+            continue
+        with disk.machine.standing_still() if disk.machine.child.isalive() else contextlib.nullcontext():
+            changed = os.stat(path).st_mtime_ns
+            if changed != disk.changed:
+                assert_disk_sound(path, images)
+            disk.changed = changed
+
+
+def pass_over_disks():
+    """What was done to them so far is nobody's affair."""
+    DISKS.clear()
 
 
 def make_disk(path, files=(), size="64M"):

@@ -18,7 +18,7 @@ void page_set_release(struct page_set *set)
     *set = (struct page_set){ .chunks = NULL };
 }
 
-static void lose(struct page_set *set)
+void page_set_lose(struct page_set *set)
 {
     chunks_free(set);
     *set = (struct page_set){ .lost = true };
@@ -64,7 +64,7 @@ static struct page_chunk *chunk_insert(struct page_set *set, u32 place, uaddr_t 
     struct page_chunk *chunk = make_room(set) ? kzalloc(sizeof(*chunk)) : NULL;
 
     if (!chunk) {
-        lose(set);
+        page_set_lose(set);
         return NULL;
     }
     chunk->number = number;
@@ -101,7 +101,7 @@ void page_set_add_range(struct page_set *set, uaddr_t first, uaddr_t end)
 void page_set_add_set(struct page_set *set, const struct page_set *more)
 {
     if (more->lost && !set->lost)
-        lose(set);
+        page_set_lose(set);
     for (u32 i = 0; i < more->count; i++)
         page_set_add_bits(set, more->chunks[i]->number, more->chunks[i]->bits);
 }

@@ -31,3 +31,4 @@ void page_set_add_set(struct page_set *set, const struct page_set *more);
 
 /* Make it the empty set. */
 void page_set_release(struct page_set *set);
+void page_set_lose(struct page_set *set);

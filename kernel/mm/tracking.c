@@ -115,10 +115,10 @@ void tracking_add_range(struct tracking *t, uaddr_t start, uaddr_t end)
     mutex_unlock(&t->lock);
 }
 
-// Is it a mark, of that file or whatever the words stand for, that knows what changed?
+// Is it a mark, of that file or whatever the words stand for?
 static bool mark_is(const struct mark *m, const u64 *words, u32 n)
 {
-    if (!m->labelled || m->changed.lost)
+    if (!m->labelled)
         return false;
     for (u32 i = 0; i < n; i++)
         if (m->label.word[i] != words[i])
@@ -169,12 +169,12 @@ struct snapshot_mark *snapshot_mark_create(struct tracking *t)
     return mark;
 }
 
-// Take from the base what changed since; another snapshot may have done so, and then nobody knows all of it.
+// Take from the base what changed since. Another snapshot may have done so, or the set is lost: then nobody knows.
 static bool take(struct tracking *t, struct snapshot_mark *mark, const struct mark_label *base) REQUIRES(t->lock)
 {
     struct mark *m = mark_find(t, base->word, ARRAY_SIZE(base->word));
 
-    if (!m || m->taker)
+    if (!m || m->taker || m->changed.lost)
         return false;
     m->taker = mark;
     mark->base = m;
@@ -231,28 +231,43 @@ static void snapshot_mark_free(struct snapshot_mark *mark)
     kfree(mark);
 }
 
-// The marks with that label's first two words go; also those that are lost.
+// The marks with that label's first two words go.
 static void forget_alike(struct tracking *t, const struct mark_label *label) REQUIRES(t->lock)
 {
     struct mark *m, *after;
 
     list_for_each_safe(m, after, &t->marks, link) {
         bool alike = m->label.word[0] == label->word[0] && m->label.word[1] == label->word[1];
-        if (m->labelled && (alike || m->changed.lost))
+        if (m->labelled && alike)
             mark_remove(t, m);
     }
 }
 
+// It stays, and no longer knows what changed.
+static void mark_lose(struct mark *m)
+{
+    if (m->taker)
+        m->taker->base = NULL;
+    m->taker = NULL;
+    page_set_lose(&m->changed);
+}
+
 static void forget_oldest(struct tracking *t) REQUIRES(t->lock)
 {
-    struct mark *m, *oldest = NULL;
-    u32 n = 0;
+    struct mark *m, *oldest = NULL, *knowing = NULL;
+    u32 all = 0, know = 0;
 
     list_for_each(m, &t->marks, link) {
-        if (m->labelled && n++ == 0)
+        if (!m->labelled)
+            continue;
+        if (all++ == 0)
             oldest = m;
+        if (!m->changed.lost && know++ == 0)
+            knowing = m;
     }
-    if (n > MARKS_MAX)
+    if (know > MARKS_KNOWING)
+        mark_lose(knowing);
+    if (all > MARKS_MAX)
         mark_remove(t, oldest);
 }
 

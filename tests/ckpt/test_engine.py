@@ -121,6 +121,15 @@ def test_an_unrelated_process_replaces_the_file(machine):
     kill(machine, pid)
 
 
+def test_saved_into_many_files_in_turn_each_keeps_its_history(machine):
+    pid = machine.start_in_background("counter 100 10", "count 2\r*\n")
+    files = [f"turn{n}.img" for n in range(6)]
+    for epoch in (1, 2):
+        for file in files:
+            assert save(machine, f"{pid} {file}")[0] == epoch
+    kill(machine, pid)
+
+
 def test_stopped_until_it_is_told_to_go_on(machine):
     pid = machine.start_in_background("counter 8 20", "count 3\r*\n")
     save(machine, f"-s {pid} stop.img")

@@ -9,9 +9,9 @@
 // Sectors of one file carry one number, so one that is stale or another file's is seen. Elsewhere, *.img are
 // checkpoints, whole at any moment; other files outside /w are as they were at the beginning.
 #include "contents.h"
+#include "saved.h"
 #include "sector.h"
 #include <base/crc32c.h>
-#include <ckptfmt/ckptfmt.h>
 #include <inttypes.h>
 #include <lib/tool.h>
 #include <stdlib.h>
@@ -131,42 +131,15 @@ static void storm_file_look(struct look *l, const char *name, const struct fs_in
 
 // Images and old files.
 
-struct file_source {
-    struct image *img;
-    const struct fs_inode *inode;
-};
-
-static int source_read(void *ctx, u64 offset, void *buf, size_t n)
-{
-    struct file_source *s = ctx;
-    u8 block[FS_BLOCK_SIZE], *to = buf;
-
-    while (n) {
-        size_t in_block = offset % FS_BLOCK_SIZE, some = MIN(n, FS_BLOCK_SIZE - in_block);
-        if (file_block_read(s->img, s->inode, offset / FS_BLOCK_SIZE, block))
-            return -1;
-        memcpy(to, block + in_block, some);
-        to += some;
-        offset += some;
-        n -= some;
-    }
-    return 0;
-}
-
 /* When the image was made; 0: it's not whole, which was told. */
 static u64 image_look(struct look *l, const struct fs_inode *i)
 {
-    static struct ckpt_verifier v;
-    struct file_source file = { l->img, i };
-    struct ckpt_source source = { .read = source_read, .ctx = &file, .size = i->size };
-    enum ckpt_error e = ckpt_verify(&v, &source, 0);
-    u64 newest = v.reader.header.wall_ns;
+    u64 made, at;
+    enum ckpt_error e = saved_verify(l->img, i, &made, &at);
 
-    while (!e)
-        e = ckpt_verify_previous(&v);
-    if (e == CKPT_NO_EPOCH)
-        return newest;
-    complain(l, "the image is not whole: %s (at byte %" PRIu64 ")", ckpt_error_text(e), v.failed_at);
+    if (!e)
+        return made;
+    complain(l, "the image is not whole: %s (at byte %" PRIu64 ")", ckpt_error_text(e), at);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 //
 // The family looks after itself: processes that pass numbers through a full pipe, use one offset together, keep a file
 // that has no name any more, and memory that has to stay as it is. It ends with 0 when it is told to, if all was right.
+#include "lives.h"
 #include <amber.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -252,50 +253,12 @@ static int end_family(pid_t pid)
 
 // ---- what lives
 
-static const struct live {
-    const char *name;
-    size_t offset;
-    int wide;
-} lives[] = {
-    { "procs", offsetof(struct sysinfo, procs_live), 0 },   { "threads", offsetof(struct sysinfo, threads_live), 0 },
-    { "files", offsetof(struct sysinfo, files_live), 0 },   { "inodes", offsetof(struct sysinfo, inodes_live), 0 },
-    { "pipes", offsetof(struct sysinfo, pipes_live), 0 },   { "spaces", offsetof(struct sysinfo, spaces_live), 0 },
-    { "commit", offsetof(struct sysinfo, commit_used), 1 },
-};
-
-static uint64_t figure(const struct sysinfo *info, const struct live *l)
-{
-    const char *at = (const char *)info + l->offset;
-
-    return l->wide ? *(const uint64_t *)at : *(const uint32_t *)at;
-}
-
-static const struct live *different(const struct sysinfo *before, struct sysinfo *now)
-{
-    sysinfo(now);
-    for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++)
-        if (figure(before, &lives[i]) != figure(now, &lives[i]))
-            return &lives[i];
-    return NULL;
-}
-
-/* Threads that write or end take a moment. */
 static void expect_same(const struct sysinfo *before, int n)
 {
     struct sysinfo now;
-    const struct live *l = NULL;
+    const struct live *l = left_over(before, &now);
 
-    for (int i = 0; i < 300 && (l = different(before, &now)) != NULL; i++)
-        sleep_ticks(1);
     CHECK(!l, "n = %d: %s: %llu, then %llu", n, l->name, figure(before, l), figure(&now, l));
-}
-
-static int64_t objects(void)
-{
-    struct sysinfo info;
-
-    sysinfo(&info);
-    return (int64_t)info.kmem_live;
 }
 
 // ---- operations
@@ -511,7 +474,7 @@ static int play(const struct operation *op, int n)
 /* Does each such round leave something behind? Caches may grow, but not each time. */
 static void look_for_leaks(const struct operation *op, int n, int64_t before)
 {
-    int64_t now = objects();
+    int64_t now = kernel_objects();
 
     for (int i = 0; i < REPEATS; i++) {
         if (now <= before)
@@ -519,7 +482,7 @@ static void look_for_leaks(const struct operation *op, int n, int64_t before)
         before = now;
         (void)play(op, n);
         (void)play(op, 0);
-        now = objects();
+        now = kernel_objects();
     }
     if (now > before)
         printf("leak? n = %d: %lld kernel objects, then %lld\n", n, before, now);
@@ -541,7 +504,7 @@ static void run(const struct operation *op, int from, int step)
     for (int i = 0; i < 3; i++)
         expect_health(op);
     for (;; n += step) {
-        int64_t before = objects();
+        int64_t before = kernel_objects();
         int failed = play(op, n);
         refused += failed_with != 0;
         bool done = !failed && !failed_with;

@@ -84,7 +84,7 @@ struct space {
     struct vmspace v;
     u32 heap;
     struct slot slots[SLOTS];
-    struct mark marks[MARKS_MAX];
+    struct mark marks[MARKS_KNOWING];
     u64 marks_made;
     struct snapshot_mark *pending;
 };
@@ -130,7 +130,7 @@ static struct space *space_create(void)
 
 static void note_change(struct space *s, u32 slot)
 {
-    for (u32 i = 0; i < MARKS_MAX; i++)
+    for (u32 i = 0; i < MARKS_KNOWING; i++)
         s->marks[i].changed.has[slot] = true;
     if (s->pending)
         s->pending->since.has[slot] = true;
@@ -248,7 +248,7 @@ bool vmspace_find_mark(struct vmspace *v, u64 word0, u64 word1, struct mark_labe
     struct space *s = space_of(v);
     u64 age = 0;
 
-    for (u32 i = 0; i < MARKS_MAX; i++)
+    for (u32 i = 0; i < MARKS_KNOWING; i++)
         if (s->marks[i].used && s->marks[i].age > age && same_file(&s->marks[i].label, &wanted)) {
             age = s->marks[i].age;
             *out = s->marks[i].label;
@@ -266,7 +266,7 @@ int vmspace_snapshot(struct vmspace *from, const struct mark_label *base, struct
         return -ENOMEM;
     CHECK(!s->pending);
     *changed = NULL;
-    for (u32 i = 0; base && i < MARKS_MAX; i++)
+    for (u32 i = 0; base && i < MARKS_KNOWING; i++)
         if (s->marks[i].used && memcmp(&s->marks[i].label, base, sizeof(*base)) == 0) {
             // A copy: what changes from now on isn't in it.
             struct space *copy = clone(s);
@@ -286,10 +286,10 @@ static struct mark *mark_place(struct space *s, const struct mark_label *label)
 {
     struct mark *place = &s->marks[0];
 
-    for (u32 i = 0; i < MARKS_MAX; i++)
+    for (u32 i = 0; i < MARKS_KNOWING; i++)
         if (s->marks[i].used && same_file(&s->marks[i].label, label))
             s->marks[i] = (struct mark){};
-    for (u32 i = 0; i < MARKS_MAX; i++)
+    for (u32 i = 0; i < MARKS_KNOWING; i++)
         if (s->marks[i].age < place->age)
             place = &s->marks[i];
     return place;

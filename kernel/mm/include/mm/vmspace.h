@@ -145,10 +145,11 @@ bool vmspace_supplied(struct vmspace *space, uaddr_t va);
 
 // What changed. A mark is an instant in the life of a space; from then on the space notes which of its pages change, so
 // that a later snapshot can say what changed since. The label says what the mark stands for: its meaning is the
-// caller's, and mm compares the first two words only. A space has MARKS_MAX marks; the oldest makes room. A clone
-// starts without marks.
+// caller's, and mm compares the first two words only. A space has MARKS_MAX marks, of which MARKS_KNOWING know what
+// changed; the oldest make room. A mark that finds no memory stays, and no longer knows. A clone starts without marks.
 
-#define MARKS_MAX 4
+#define MARKS_MAX     32
+#define MARKS_KNOWING 4
 
 struct mark_label {
     u64 word[6];
