@@ -78,28 +78,42 @@ struct gap {
     uint64_t begin, end;
 };
 
-#define WORTH_TELLING (SECOND / 20000)
-#define HEARTBEAT     (SECOND / 20)
+#define WORTH_TELLING (SECOND / 4000)
+#define PERIOD        (SECOND / 200)
 
-// Look at the clock until there is a gap, or for a while. A twentieth of the memory changes each second. `last` goes
-// from call to call, so that no gap falls between two.
+static uint64_t length(struct gap g)
+{
+    return g.end - g.begin;
+}
+
+// A twentieth of the memory changes each second.
+static void keep_changing(uint64_t now)
+{
+    static uint64_t begin, changed;
+
+    if (!begin)
+        begin = now;
+    if (changed < (now - begin) * pages / 20 / SECOND) {
+        change(1);
+        changed++;
+    }
+}
+
+// Look at the clock until there is a gap worth telling of at once, or for a while, and return the longest one. No more
+// are told than the pipe holds while nobody listens. `last` goes from call to call, so that no gap falls between two.
 static struct gap watch(uint64_t *last)
 {
-    uint64_t begin = *last, now;
-    uint32_t changed = 0;
+    uint64_t begin = *last;
+    struct gap longest = { 0 };
 
-    do {
-        if (changed < (*last - begin) * pages / 20 / SECOND) {
-            change(1);
-            changed++;
-        }
-        now = clock_ns();
-        struct gap g = { *last, now };
-        *last = now;
-        if (g.end - g.begin > WORTH_TELLING)
-            return g;
-    } while (now - begin < HEARTBEAT);
-    return (struct gap){ now, now };
+    while (length(longest) < WORTH_TELLING && *last - begin < PERIOD) {
+        keep_changing(*last);
+        struct gap g = { *last, clock_ns() };
+        *last = g.end;
+        if (length(g) > length(longest))
+            longest = g;
+    }
+    return longest;
 }
 
 static void watch_for_ever(int out)
@@ -118,7 +132,7 @@ struct seen {
 
 static uint64_t longer(uint64_t longest, struct gap g)
 {
-    return g.end - g.begin > longest ? g.end - g.begin : longest;
+    return length(g) > longest ? length(g) : longest;
 }
 
 static struct seen listen(int in, uint64_t called, uint64_t taken, uint64_t durable)
@@ -242,8 +256,13 @@ static struct ckpt_figures show_save(const char *name)
     return f;
 }
 
+// Not the first epochs after a full one, or after others that changed more: they look for the blocks that those left.
 static void show_epoch(const char *name, uint32_t changed)
 {
+    for (int k = 0; k < HISTORY; k++) {
+        change(changed);
+        save(getpid(), 0, HISTORY);
+    }
     change(changed);
     struct ckpt_figures f = show_save(name);
     raw_epoch(name, (uint32_t)f.pages_written * PAGE);
@@ -257,8 +276,8 @@ static void save_modes(uint32_t kib)
         remove_image();
         raw_write();
         show_save("full");
-        show_save("idle");
         show_epoch("changed", pages >= 100 ? pages / 100 : 1);
+        show_epoch("idle", 0);
     }
 }
 

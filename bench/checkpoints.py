@@ -135,7 +135,7 @@ def table(results):
         "writes the memory to a file and fsyncs, as databases do; the pause is the call of fork.", "", *pause_rows(results), "",
         "**A full checkpoint** into a new file, durable: a process saves itself. The original's way (1 KiB a transaction): "
         f"{cell(results['original_rate'], 2)} MB/s here; the real original's best was {ORIGINAL_BEST}.", "", *save_rows(results), "",
-        "**An epoch** into an image that is there, durable. The raw disk writes the same pages, flushes, writes one block and flushes.", "", *epoch_rows(results), "",
+        "**An epoch** into an image that is there, durable, after two others like it. The raw disk writes the same pages, flushes, writes one block and flushes.", "", *epoch_rows(results), "",
         f"**An epoch of {memory(LARGE)}** against the pages that changed.", "", *share_rows(results), "",
         "**A restore**, from the call.", "", *restore_rows(results), "",
         f"**Checkpoints back to back** into one image, {memory(MIB)}, 10 pages changed each time:", "", *rate_lines(results), "",

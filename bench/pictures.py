@@ -43,6 +43,10 @@ class Picture:
         colour = COLOURS[len(self.curves) % len(COLOURS)]
         self.curves.append(f'{name} using 1:2:3:4 with yerrorlines lw 1.5 pt 7 ps 0.5 lc rgb "{colour}" {style} title "{title}"')
 
+    def against_size(self, title, results, name, kib):
+        """Each curve a little to the right of the one before, so that their bars don't meet."""
+        self.curve(title, [(k * 1.035 ** len(self.curves), results[at(name, k)]) for k in kib], 1e-3)
+
     def plot(self):
         self.text.append("plot " + ", \\\n  ".join(self.curves))
         self.curves = []
@@ -57,17 +61,13 @@ def sizes(picture, kib):
     picture.set(f"set xrange [{kib[0] / 1.6}:{kib[-1] * 1.6}]")
 
 
-def against_size(results, name, kib):
-    return [(k, results[at(name, k)]) for k in kib]
-
-
 def pause(results):
     p = Picture()
     sizes(p, checkpoints.PAUSES)
     p.set('set logscale y\nset ylabel "milliseconds (median, least and most)"\nset title "The pause of a process while a full image of it is made"')
     for title, name, kib in (("checkpoint, seen by the process", "pause", checkpoints.PAUSES), ("checkpoint, as the kernel tells it", "told", checkpoints.PAUSES),
                              ("fork + write by a program: the call of fork", "fork_pause", checkpoints.FORKS)):
-        p.curve(title, against_size(results, name, kib), 1e-3)
+        p.against_size(title, results, name, kib)
     p.plot()
     return p
 
@@ -79,7 +79,7 @@ def times(results):
     for title, name, kib in (("full checkpoint, durable", "full_time", checkpoints.SAVES), ("raw disk: the same bytes written", "raw_write", checkpoints.SAVES),
                              ("fork + write, durable", "fork_save", checkpoints.FORKS), ("epoch with 1 % changed, durable", "changed_time", checkpoints.SAVES),
                              ("restore until all pages are touched", "all", checkpoints.RESTORES), ("restore to the first instruction", "first", checkpoints.RESTORES)):
-        p.curve(title, against_size(results, name, kib), 1e-3)
+        p.against_size(title, results, name, kib)
     p.plot()
     return p
 
