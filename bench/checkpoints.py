@@ -79,7 +79,7 @@ def pause_rows(results):
                "before": "in as much time before", "fork_pause": "fork + write: pause", "fork_worst": "longest gap until durable"}
     rows = heading("memory", *columns.values())
     for kib in PAUSES:
-        rows.append(row(memory(kib), *(cell(results[at(name, kib)]) if at(name, kib) in results else "no memory for it" for name in columns)))
+        rows.append(row(memory(kib), *(cell(results[at(name, kib)]) if at(name, kib) in results else "no memory" for name in columns)))
     return rows
 
 

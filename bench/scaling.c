@@ -221,19 +221,12 @@ static void descriptors(uint32_t n)
     measure(open_files, n);
 }
 
-static const struct mode {
-    const char *name;
-    void (*run)(uint32_t n);
-} modes[] = { { "size", sizes }, { "family", families }, { "descriptors", descriptors }, { "history", history } };
+static const struct mode modes[] = {
+    { "size", sizes }, { "family", families }, { "descriptors", descriptors }, { "history", history }
+};
 
 int main(int argc, char **argv)
 {
-    for (size_t n = 0; n < sizeof(modes) / sizeof(modes[0]); n++) {
-        if (argc == 3 && strcmp(argv[1], modes[n].name) == 0) {
-            modes[n].run((uint32_t)atoi(argv[2]));
-            unlink(IMAGE);
-            return 0;
-        }
-    }
+    run_mode(modes, sizeof(modes) / sizeof(modes[0]), argc, argv);
     usage("scaling size | family | descriptors | history N");
 }

@@ -175,3 +175,21 @@ static inline void end_child(pid_t child)
     kill(child);
     (void)waitpid(child, NULL, 0);
 }
+
+// What the program is asked to measure, and of what or how many.
+struct mode {
+    const char *name;
+    void (*run)(uint32_t n);
+};
+
+// Returns if the arguments name none of them.
+static inline void run_mode(const struct mode *modes, size_t count, int argc, char **argv)
+{
+    for (size_t k = 0; k < count && argc == 3; k++) {
+        if (strcmp(argv[1], modes[k].name) != 0)
+            continue;
+        modes[k].run((uint32_t)atoi(argv[2]));
+        unlink(IMAGE);
+        exit(0);
+    }
+}
