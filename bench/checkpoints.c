@@ -1,49 +1,34 @@
-// checkpoints MODE ARGUMENTS: what checkpoints and restores cost, measured from inside.
+// checkpoints MODE ARGUMENTS: what checkpoints and restores cost, measured from inside, beside other ways to do it.
 //
-//     checkpoints pause MIB      the longest gap that a process with so much memory sees, while another one saves it
-//     checkpoints write MIB      time and bytes: all of it, nothing changed, 1 % of the pages changed
-//     checkpoints restore MIB    until the first instruction; until all pages have been touched; the same with -a
-//     checkpoints rate           durable checkpoints a second of a process of 1 MiB that changes 10 pages each time
+//     checkpoints pause KIB      the gaps that a process with so much memory sees, while another one saves it
+//     checkpoints fork KIB       the same while it forks and the child writes the memory to a file and fsyncs; its time
+//     checkpoints save KIB       time and bytes: all of it, nothing changed, 1 % of the pages changed; the raw disk's
+//     checkpoints share KIB      time and bytes of epochs with more and more of the pages changed
+//     checkpoints restore KIB    until the first instruction; until all pages have been touched; the same with -a
+//     checkpoints copy KIB       so much memory copied
+//     checkpoints rate KIB       checkpoints a second of a process that changes 10 pages each time: durable ones, and
+//                                without waiting for that
+//     checkpoints slowdown KIB   work done with a checkpoint a second, beside that without
 //
-// Lines are "name value unit".
-#include <amber.h>
-#include <err.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
+// The raw disk is the second one. Lines are "name value unit".
+#include "workload.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
-#define PAGE    4096u
-#define MIB     (1024u * 1024)
-#define SAMPLES 7
-#define IMAGE   "/bench.ckpt"
-#define WINDOW  (TICKS_PER_SECOND / 2)
+#define SAMPLES     7
+#define FEW_SAMPLES 5
+#define FEW_ABOVE   (256 * MIB / PAGE)  // pages
+#define HISTORY     2
+#define CALL        MIB  // bytes a call on the raw disk and by fork's child
+#define RAW         "/raw"
+#define DISK_MAJOR  2
+#define RAW_MINOR   1
+#define COPY        "/copy"
 
-static uint32_t *memory;
-static uint32_t pages;
-
-static void fill(uint32_t mib)
+static int samples(void)
 {
-    pages = mib * (MIB / PAGE);
-    size_t end = (size_t)sbrk(0);
-    if (sbrk((intptr_t)(-end % PAGE)) == (void *)-1)
-        err(1, "memory");
-    memory = sbrk((intptr_t)(pages * PAGE));
-    if (memory == (void *)-1)
-        err(1, "memory");
-    for (uint32_t i = 0; i < pages; i++)
-        for (uint32_t w = 0; w < PAGE / 4; w += 16)
-            memory[i * (PAGE / 4) + w] = i * 2654435761u ^ w ^ 1;
-}
-
-static void change(uint32_t count)
-{
-    static uint32_t at;
-
-    for (uint32_t i = 0; i < count; i++, at = (at + 1) % pages)
-        memory[at * (PAGE / 4)]++;
+    return pages > FEW_ABOVE ? FEW_SAMPLES : SAMPLES;
 }
 
 static uint64_t touch_all(void)
@@ -51,225 +36,461 @@ static uint64_t touch_all(void)
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < pages; i++)
-        sum += memory[i * (PAGE / 4)];
+        sum += memory[i * PAGE_WORDS];
     return sum;
 }
 
-static void show_ns(const char *name, uint64_t ns)
+static int opened(const char *path, int flags)
 {
-    printf("%s %.1f us\n", name, (double)ns / 1000);
+    int fd = open(path, flags);
+
+    if (fd < 0)
+        err(1, "%s", path);
+    return fd;
 }
 
-static struct ckpt_figures save(pid_t pid, unsigned flags)
+static void write_memory(int fd, uint32_t size)
 {
-    struct ckpt_save_args args = { .path = (uintptr_t)IMAGE, .pid = pid, .flags = flags, .history = 2 };
-    struct ckpt_figures f = { 0 };
-
-    if (ckpt_save(&args, &f) < 0)
-        err(1, "checkpoint");
-    return f;
-}
-
-static void put(int fd, const void *from, size_t n)
-{
-    if (write(fd, from, n) != (ssize_t)n)
-        err(1, "pipe");
-}
-
-static void get(int fd, void *to, size_t n)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t some = read(fd, (char *)to + done, n - done);
-        if (some <= 0)
-            errx(1, "pipe: the other side ended");
-        done += (size_t)some;
+    for (uint32_t at = 0; at < size; at += CALL) {
+        uint32_t n = size - at < CALL ? size - at : CALL;
+        if (write(fd, (char *)memory + at, n) != (ssize_t)n)
+            err(1, "write");
     }
+}
+
+static void flush(int fd)
+{
+    if (fsync(fd) < 0)
+        err(1, "fsync");
+}
+
+// False if there was no memory for it: what changes meanwhile is there twice, which may be too much on a busy host.
+static bool becomes_durable(struct ckpt_figures *f)
+{
+    if (ckpt_wait(&f->id, 60 * TICKS_PER_SECOND, f) < 0)
+        err(1, "checkpoint, %llu pages written", f->pages_written);
+    errno = f->error;
+    if (f->error && f->error != ENOMEM)
+        err(1, "checkpoint");
+    return !f->error;
+}
+
+static int raw_disk(int flags)
+{
+    unlink(RAW);
+    if (mknod(RAW, DISK_MAJOR, RAW_MINOR) < 0)
+        err(1, RAW);
+    return opened(RAW, flags);
 }
 
 // ---- pause
 
-// Look at the clock all the time and tell the longest gap of each window. A twentieth of the memory changes each
-// second.
-static void watch(int out)
-{
-    for (;;) {
-        uint64_t begin = clock_ns(), last = begin, longest = 0, now;
-        uint32_t changed = 0;
+// While this time passed, a process that does nothing but look at the clock did not see it.
+struct gap {
+    uint64_t begin, end;
+};
 
-        do {
-            now = clock_ns();
-            if (now - last > longest)
-                longest = now - last;
-            last = now;
-            if (changed < (now - begin) * pages / 20 / 1000000000u) {
-                change(1);
-                changed++;
-            }
-        } while (now - begin < WINDOW * (1000000000ull / TICKS_PER_SECOND));
-        put(out, &longest, sizeof(longest));
+#define WORTH_TELLING (SECOND / 4000)
+#define PERIOD        (SECOND / 200)
+
+static uint64_t length(struct gap g)
+{
+    return g.end - g.begin;
+}
+
+// A twentieth of the memory changes each second.
+static void keep_changing(uint64_t now)
+{
+    static uint64_t begin, changed;
+
+    if (!begin)
+        begin = now;
+    if (changed < (now - begin) * pages / 20 / SECOND) {
+        change(1);
+        changed++;
     }
 }
 
-static void pause(uint32_t mib)
+// Look at the clock until there is a gap worth telling of at once, or for a while, and return the longest one. No more
+// are told than the pipe holds while nobody listens. `last` goes from call to call, so that no gap falls between two.
+static struct gap watch(uint64_t *last)
 {
-    uint64_t gap;
+    uint64_t begin = *last;
+    struct gap longest = { 0 };
+
+    while (length(longest) < WORTH_TELLING && *last - begin < PERIOD) {
+        keep_changing(*last);
+        struct gap g = { *last, clock_ns() };
+        *last = g.end;
+        if (length(g) > length(longest))
+            longest = g;
+    }
+    return longest;
+}
+
+static void watch_for_ever(int out)
+{
+    for (uint64_t last = clock_ns();;) {
+        struct gap g = watch(&last);
+        put(out, &g, sizeof(g));
+    }
+}
+
+struct seen {
+    uint64_t stop;    // the longest gap from the call until the state was taken
+    uint64_t worst;   // until all was durable
+    uint64_t before;  // in as much time before the call
+};
+
+static uint64_t longer(uint64_t longest, struct gap g)
+{
+    return length(g) > longest ? length(g) : longest;
+}
+
+static struct seen listen(int in, uint64_t called, uint64_t taken, uint64_t durable)
+{
+    struct seen s = { 0 };
+    struct gap g = { 0 };
+
+    while (g.end < durable) {
+        get(in, &g, sizeof(g));
+        if (g.end >= called)
+            s.worst = longer(s.worst, g);
+        else if (g.begin >= called - (durable - called))
+            s.before = longer(s.before, g);
+        if (g.end >= called && g.begin <= taken)
+            s.stop = longer(s.stop, g);
+    }
+    return s;
+}
+
+static void pause_once(int in, pid_t child, const char *suffix)
+{
+    sleep_ticks(TICKS_PER_SECOND / 2);
+    uint64_t called = clock_ns();
+    struct ckpt_figures f = save(child, CKPT_SAVE_EXTERNAL | CKPT_SAVE_NOWAIT, HISTORY);
+    uint64_t taken = clock_ns();
+    bool durable = becomes_durable(&f);
+    struct seen s = listen(in, called, taken, clock_ns());
+    printf("pause%s %.1f us\n", suffix, (double)s.stop / 1000);
+    if (durable)
+        printf("worst%s %.1f us\nbefore%s %.1f us\n", suffix, (double)s.worst / 1000, suffix, (double)s.before / 1000);
+    printf("told%s %.1f us\nfreeze%s %.1f us\n", suffix, (double)f.pause_ns / 1000, suffix, (double)f.freeze_ns / 1000);
+}
+
+static void pause(uint32_t kib)
+{
+    struct gap g;
     int to[2];
 
-    if (pipe(to) < 0)
-        err(1, "pipe");
-    pid_t child = fork();
+    make_pipe(to);
+    pid_t child = fork_child();
     if (child == 0) {
-        fill(mib);
-        watch(to[1]);
+        fill(kib);
+        watch_for_ever(to[1]);
     }
-    get(to[0], &gap, sizeof(gap));
-    for (int k = 0; k < SAMPLES; k++) {
-        get(to[0], &gap, sizeof(gap));
-        show_ns("noise", gap);
-        sleep_ticks(WINDOW / 5);
-        struct ckpt_figures f = save(child, CKPT_SAVE_EXTERNAL);
-        show_ns("pause_told", f.pause_ns);
-        show_ns("freeze_told", f.freeze_ns);
-        get(to[0], &gap, sizeof(gap));
-        show_ns("pause", gap);
-        sleep_ticks(2 * WINDOW);
-        for (int n = 0; n < 2; n++)
-            get(to[0], &gap, sizeof(gap));
+    close(to[1]);
+    get(to[0], &g, sizeof(g));
+    pages = kib * KIB / PAGE;
+    for (int k = 0; k < samples(); k++) {
+        remove_image();
+        pause_once(to[0], child, "");
+        pause_once(to[0], child, "_again");
     }
-    kill(child);
-    (void)waitpid(-1, NULL, 0);
+    end_child(child);
 }
 
-// ---- write
+// ---- fork
 
-static void show_save(const char *name)
+static void write_copy(uint64_t begin)
 {
-    struct ckpt_figures f = save(getpid(), 0);
+    int fd = opened(COPY, O_CREATE | O_WRONLY);
 
-    printf("%s_us %.1f us\n%s_bytes %llu bytes\n%s_pages %llu pages\n", name, (double)f.total_ns / 1000, name,
-           f.bytes_written, name, f.pages_written);
+    write_memory(fd, pages * PAGE);
+    flush(fd);
+    show_ns("fork_save", clock_ns() - begin);
+    exit(0);
 }
 
-static void write_modes(uint32_t mib)
+static void fork_and_write(uint32_t kib)
 {
-    fill(mib);
-    for (int k = 0; k < SAMPLES; k++) {
-        unlink(IMAGE);
+    fill(kib);
+    for (int k = 0; k < samples(); k++) {
+        unlink(COPY);
         sync();
+        uint64_t begin = clock_ns(), worst = 0;
+        pid_t child = fork_child();
+        if (child == 0)
+            write_copy(begin);
+        uint64_t last = clock_ns();
+        show_ns("fork_pause", last - begin);
+        do
+            worst = longer(worst, watch(&last));
+        while (waitpid(child, NULL, WNOHANG) == 0);
+        show_ns("fork_worst", worst);
+    }
+    unlink(COPY);
+}
+
+// ---- save
+
+// As many bytes as the memory has, in large calls, and a flush.
+static void raw_write(void)
+{
+    int fd = raw_disk(O_WRONLY);
+    uint64_t begin = clock_ns();
+
+    write_memory(fd, pages * PAGE);
+    flush(fd);
+    show_ns("raw_write", clock_ns() - begin);
+    close(fd);
+}
+
+// The least that an epoch can cost: its pages and a flush, a block that makes it valid and a flush.
+static void raw_epoch(const char *name, uint32_t bytes)
+{
+    int fd = raw_disk(O_WRONLY);
+    uint64_t begin = clock_ns();
+
+    write_memory(fd, bytes);
+    flush(fd);
+    write_memory(fd, PAGE);
+    flush(fd);
+    printf("%s_raw %.1f us\n", name, (double)(clock_ns() - begin) / 1000);
+    close(fd);
+}
+
+static struct ckpt_figures show_save(const char *name)
+{
+    struct ckpt_figures f = save(getpid(), 0, HISTORY);
+
+    printf("%s_time %.1f us\n%s_bytes %llu bytes\n%s_pages %llu pages\n", name, (double)f.total_ns / 1000, name,
+           f.bytes_written, name, f.pages_written);
+    return f;
+}
+
+// Not the first epochs after a full one, or after others that changed more: they look for the blocks that those left.
+static void show_epoch(const char *name, uint32_t changed)
+{
+    for (int k = 0; k < HISTORY; k++) {
+        change(changed);
+        save(getpid(), 0, HISTORY);
+    }
+    change(changed);
+    struct ckpt_figures f = show_save(name);
+    raw_epoch(name, (uint32_t)f.pages_written * PAGE);
+}
+
+static void save_modes(uint32_t kib)
+{
+    fill(kib);
+    raw_write();
+    for (int k = 0; k < samples(); k++) {
+        remove_image();
+        raw_write();
         show_save("full");
-        show_save("idle");
-        change(pages / 100 ? pages / 100 : 1);
-        show_save("changed");
+        show_epoch("changed", pages >= 100 ? pages / 100 : 1);
+        show_epoch("idle", 0);
+    }
+}
+
+static void shares(uint32_t kib)
+{
+    static const uint32_t percents[] = { 0, 1, 5, 10, 25, 50, 100 };
+    char name[16];
+
+    fill(kib);
+    remove_image();
+    save(getpid(), 0, HISTORY);
+    for (int k = 0; k < FEW_SAMPLES; k++) {
+        for (uint32_t i = 0; i < sizeof(percents) / sizeof(percents[0]); i++) {
+            snprintf(name, sizeof(name), "share_%u", percents[i]);
+            show_epoch(name, (uint32_t)((uint64_t)pages * percents[i] / 100));
+        }
     }
 }
 
 // ---- restore
 
-// Saved while it waits for a word at fd 4; answers at fd 3 when it runs, and when it has touched all of its memory.
-static void sleeper(int in, int out)
+// Saved while it waits for a byte; answers when it runs, and when it has touched all of its memory.
+static void sleeper(const struct talk *t)
 {
-    char byte;
-
-    get(in, &byte, 1);
-    put(out, "r", 1);
-    byte = touch_all() ? 't' : 'T';
-    put(out, &byte, 1);
+    be_told(t);
+    answer(t, 'r');
+    answer(t, touch_all() ? 't' : 'T');
     _exit(0);
 }
 
-static void restore_once(const int there[2], const int back[2], int in, int out, unsigned flags, const char *first,
-                         const char *all)
+static void restore_once(const struct talk *t, unsigned flags, const char *first, const char *all)
 {
-    char byte;
+    uint64_t begin = restore_begin(t, t, flags, 0);
 
-    put(there[1], "g", 1);
-    uint64_t begin = clock_ns();
-    pid_t child = fork();
-    if (child == 0) {
-        struct ckpt_restore_args args = { .path = (uintptr_t)IMAGE, .flags = flags, .inherits = 2 };
-        args.inherit[0].saved = in, args.inherit[0].theirs = there[0];
-        args.inherit[1].saved = out, args.inherit[1].theirs = back[1];
-        ckpt_restore(&args);
-        err(1, "restore");
-    }
-    get(back[0], &byte, 1);
+    hear(t);
     uint64_t running = clock_ns();
-    get(back[0], &byte, 1);
+    hear(t);
+    uint64_t end = clock_ns();
     show_ns(first, running - begin);
-    show_ns(all, clock_ns() - begin);
-    (void)waitpid(-1, NULL, 0);
+    show_ns(all, end - begin);
+    (void)waitpid(restored, NULL, 0);
 }
 
-static void restore(uint32_t mib)
+static void raw_read(uint32_t kib)
 {
-    int there[2], back[2];
+    static _Alignas(PAGE) char buffer[CALL];
+    int fd = raw_disk(O_RDONLY);
+    uint64_t begin = clock_ns();
 
-    if (pipe(there) < 0 || pipe(back) < 0)
-        err(1, "pipe");
-    pid_t child = fork();
+    for (uint32_t at = 0; at < kib * KIB; at += CALL)
+        get(fd, buffer, CALL);
+    show_ns("raw_read", clock_ns() - begin);
+    close(fd);
+}
+
+static void restore(uint32_t kib)
+{
+    struct talk t;
+
+    pid_t child = talk_fork(&t);
     if (child == 0) {
-        fill(mib);
-        put(back[1], "f", 1);
-        close(there[1]);
-        close(back[0]);
-        sleeper(there[0], back[1]);
+        fill(kib);
+        answer(&t, 'f');
+        sleeper(&t);
     }
-    char byte;
-    get(back[0], &byte, 1);
-    unlink(IMAGE);
-    save(child, CKPT_SAVE_EXTERNAL | CKPT_SAVE_KILL);
-    (void)waitpid(-1, NULL, 0);
+    hear(&t);
+    remove_image();
+    save(child, CKPT_SAVE_EXTERNAL | CKPT_SAVE_KILL, HISTORY);
+    (void)waitpid(child, NULL, 0);
     for (int k = 0; k < SAMPLES; k++) {
-        restore_once(there, back, there[0], back[1], 0, "first", "all");
-        restore_once(there, back, there[0], back[1], CKPT_RESTORE_EAGER, "eager_first", "eager_all");
+        raw_read(kib);
+        restore_once(&t, 0, "first", "all");
+        restore_once(&t, CKPT_RESTORE_EAGER, "eager_first", "eager_all");
+    }
+}
+
+// ---- copy
+
+#define SKEW (37 * PAGE)  // else source and target would share their places in an emulator's table of pages
+
+static void copy(uint32_t kib)
+{
+    fill(kib);
+    size_t size = pages * PAGE;
+    char *target = sbrk((intptr_t)(size + SKEW));
+    if (target == (void *)-1)
+        err(1, "memory");
+    for (int k = 0; k <= SAMPLES; k++) {
+        uint64_t begin = clock_ns();
+        memcpy(target + SKEW, memory, size);
+        uint64_t end = clock_ns();
+        if (k > 0)  // the first one meets pages that aren't there yet
+            show_ns("copy", end - begin);
     }
 }
 
 // ---- rate
 
-static void rate(void)
+// Back to back for a second. Those that nobody waits for count from the first call to the last one's return.
+static void rate_once(const char *name, unsigned flags)
 {
     struct sysinfo before, after;
+    struct ckpt_figures f;
+    int n = 0;
 
-    fill(1);
-    unlink(IMAGE);
+    sysinfo(&before);
+    uint64_t begin = clock_ns(), end;
+    do {
+        change(10);
+        f = save(getpid(), flags, HISTORY);
+        n++;
+        end = clock_ns();
+    } while (end - begin < SECOND);
+    if (!becomes_durable(&f))
+        errx(1, "out of memory");
+    sysinfo(&after);
+    printf("%s %.1f per_s\n", name, n * 1e9 / (double)(end - begin));
+    printf("%s_flushes %.2f each\n", name, (double)(after.disk_flushes - before.disk_flushes) / n);
+    printf("%s_writes %.2f each\n", name, (double)(after.disk_writes - before.disk_writes) / n);
+}
+
+static void rate(uint32_t kib)
+{
+    fill(kib);
+    remove_image();
     for (int k = 0; k < 20; k++) {
         change(10);
-        save(getpid(), 0);
+        save(getpid(), 0, HISTORY);
     }
     for (int k = 0; k < SAMPLES; k++) {
-        int n = 0;
-        sysinfo(&before);
-        uint64_t begin = clock_ns(), end;
-        do {
-            change(10);
-            save(getpid(), 0);
-            n++;
-            end = clock_ns();
-        } while (end - begin < 1000000000ull);
-        sysinfo(&after);
-        printf("rate %.1f per_s\n", n * 1e9 / (double)(end - begin));
-        printf("flushes %.2f each\n", (double)(after.disk_flushes - before.disk_flushes) / n);
-        printf("writes %.2f each\n", (double)(after.disk_writes - before.disk_writes) / n);
+        rate_once("durable", 0);
+        rate_once("nondurable", CKPT_SAVE_NOWAIT);
     }
 }
 
+// ---- slowdown
+
+#define PIECE 1000  // steps of work between two looks at the clock
+
+// How many pieces of work were done in a second, while a twentieth of the memory changed.
+static uint32_t work(void)
+{
+    static volatile uint32_t x;
+    uint64_t begin = clock_ns(), elapsed;
+    uint32_t done = 0, changed = 0;
+
+    do {
+        for (int i = 0; i < PIECE; i++)
+            x = x * 1664525 + 1013904223;
+        done++;
+        elapsed = clock_ns() - begin;
+        uint32_t due = (uint32_t)(elapsed * pages / 20 / SECOND);
+        change(due - changed);
+        changed = due;
+    } while (elapsed < SECOND);
+    return done;
+}
+
+static double work_of(const struct talk *t, pid_t child, bool saved)
+{
+    uint32_t done;
+
+    tell(t);
+    if (saved)
+        save(child, CKPT_SAVE_EXTERNAL, HISTORY);
+    get(t->back[0], &done, sizeof(done));
+    return done;
+}
+
+// The seconds with a checkpoint lie between those without: what else the host does weighs on both alike.
+static void slowdown(uint32_t kib)
+{
+    struct talk t;
+
+    pid_t child = talk_fork(&t);
+    if (child == 0) {
+        for (fill(kib);;) {
+            be_told(&t);
+            uint32_t done = work();
+            put(t.back[1], &done, sizeof(done));
+        }
+    }
+    for (int k = 0; k < 3; k++)
+        (void)work_of(&t, child, true);
+    for (int k = 0; k < SAMPLES; k++) {
+        double without = work_of(&t, child, false);
+        double with = work_of(&t, child, true) + work_of(&t, child, true);
+        without += work_of(&t, child, false);
+        printf("slowdown %.2f percent\n", 100 * (1 - with / without));
+    }
+    end_child(child);
+}
+
+static const struct mode modes[] = {
+    { "pause", pause }, { "fork", fork_and_write }, { "save", save_modes },   { "share", shares },
+    { "copy", copy },   { "restore", restore },     { "slowdown", slowdown }, { "rate", rate },
+};
+
 int main(int argc, char **argv)
 {
-    uint32_t mib = argc > 2 ? (uint32_t)atoi(argv[2]) : 1;
-
-    if (argc < 2)
-        usage("checkpoints pause | write | restore | rate [MIB]");
-    if (!strcmp(argv[1], "pause"))
-        pause(mib);
-    else if (!strcmp(argv[1], "write"))
-        write_modes(mib);
-    else if (!strcmp(argv[1], "restore"))
-        restore(mib);
-    else if (!strcmp(argv[1], "rate"))
-        rate();
-    else
-        usage("checkpoints pause | write | restore | rate [MIB]");
-    unlink(IMAGE);
-    return 0;
+    run_mode(modes, sizeof(modes) / sizeof(modes[0]), argc, argv);
+    usage("checkpoints pause | fork | save | share | restore | copy | rate | slowdown KIB");
 }

@@ -1,71 +1,81 @@
-#!/usr/bin/env python3
-"""Measure the system and print its tables; the figures also go to build/bench/results.json. run.py FOLDER: those of storage and checkpoints also to pages there.
+#!/usr/bin/python3
+"""Measure the system and print its tables, those figures last that comparisons use by name; all go to build/bench/results.json, pictures beside it.
+
+usage: bench/run.py [-o FOLDER] [PAGE...]        -o: pages and pictures go to FOLDER, too; PAGE: basics, storage, checkpoints, scaling (all)
 
 Absolute times on a shared machine wander by a factor of two: the ratios within one run are what counts.
 """
+import argparse
 import json
 import os
-import re
-import statistics
-import sys
-import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests"))
-import checkpoints  # noqa: E402
-import machine as machines  # noqa: E402
-import storage  # noqa: E402
+import basics
+import checkpoints
+import common
+import pictures
+import scaling
+import storage
 
-RUNS = 5
+PAGES = {module.__name__: module for module in (basics, storage, checkpoints, scaling)}
 
 
-def boot_ms(disk):
-    """From starting QEMU to the shell's prompt."""
-    begin = time.monotonic()
-    m = machines.Machine(disk)
-    elapsed = (time.monotonic() - begin) * 1000
-    m.power_off()
-    return elapsed
+def measure(names):
+    figures = {}
+    for name in names:
+        begin = time.monotonic()
+        figures[name] = PAGES[name].measure()
+        print(f"**{PAGES[name].TITLE}** in {time.monotonic() - begin:.0f} s\n\n{PAGES[name].table(figures[name])}", flush=True)
+    return figures
+
+
+def headline(figures):
+    named = {}
+    for name, results in figures.items():
+        named.update(PAGES[name].headline(results))
+    return named
+
+
+def number(value):
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def headline_table(named):
+    rows = common.heading("", "median", "least", "most", "of", "unit")
+    for name, f in named.items():
+        rows.append(common.row(name, *(number(f[k]) for k in ("median", "min", "max")), f["n"], f["unit"]))
+    return "\n".join([*rows, ""])
+
+
+def write(folder, name, text):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def write_pages(folder, figures, named):
+    for name, results in figures.items():
+        shown = "".join(f"\n![{what}]({picture}.svg)\n" for picture, what in getattr(PAGES[name], "PICTURES", {}).items())
+        write(folder, name + ".md", common.document(PAGES[name].TITLE, PAGES[name].table(results) + shown))
+    if len(figures) == len(PAGES):
+        write(folder, "headline.md", common.document("Figures by name", headline_table(named)))
 
 
 def main():
-    results = {}
-
-    def add(name, values, unit):
-        results[name] = {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values), "unit": unit}
-
-    with tempfile.TemporaryDirectory() as folder:
-        programs = os.path.join(machines.PROGRAMS, "bench/basics")
-        disk = machines.make_disk(os.path.join(folder, "bench.img"), [programs], "128M")
-        add("boot", [boot_ms(disk) for _ in range(RUNS)], "ms")
-        m = machines.Machine(disk)
-        samples = {}
-        for _ in range(RUNS):
-            for name, value, unit in re.findall(r"^(\w+) ([\d.]+) (\S+)$", m.check("basics", timeout=300), re.M):
-                samples.setdefault((name, unit), []).append(float(value))
-        m.power_off()
-    for (name, unit), values in samples.items():
-        add(name, values, unit)
-
-    syscall, memcpy = results["syscall"]["median"], results["memcpy"]["median"]
-    print(f"{'':18} {'median':>10} {'min':>10} {'max':>10} {'unit':6} ratio")
-    for name, r in results.items():
-        ratio = {"us": f"{r['median'] / syscall:8.1f} system calls", "MB/s": f"{r['median'] / memcpy:8.3f} of memcpy"}.get(r["unit"], "")
-        print(f"{name:18} {r['median']:10.2f} {r['min']:10.2f} {r['max']:10.2f} {r['unit']:6} {ratio}")
-    # The names that later comparisons use.
-    results["boot_ms"], results["forkexec_us"], results["pipe_MBps"] = results.pop("boot"), results.pop("fork_exec_wait"), results.pop("pipe")
-    for module in (storage, checkpoints):
-        figures = results[module.__name__] = module.measure()
-        print("\n" + module.table(figures))
-        if len(sys.argv) > 1:
-            with open(os.path.join(sys.argv[1], module.__name__ + ".md"), "w", encoding="utf-8") as f:
-                f.write(module.document(figures))
-    results.update(checkpoints.headline(results["checkpoints"]))
-    path = os.path.join(machines.BUILD, "bench", "results.json")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump(results, f, indent=1)
-    print(f"written to {os.path.relpath(path)}")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-o", metavar="FOLDER", dest="folder")
+    parser.add_argument("pages", nargs="*", choices=[[], *PAGES], metavar="PAGE")
+    args = parser.parse_args()
+    figures = measure(args.pages or PAGES)
+    named = headline(figures)
+    out = os.path.join(common.machines.BUILD, "bench")
+    os.makedirs(out, exist_ok=True)
+    write(out, "results.json", json.dumps({**named, **figures}, indent=1) + "\n")
+    pictures.draw(figures, out)
+    if args.folder:
+        write_pages(args.folder, figures, named)
+        pictures.draw(figures, args.folder)
+    print(headline_table(named))
+    print(f"written to {os.path.relpath(out)}")
 
 
 main()

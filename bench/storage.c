@@ -6,7 +6,6 @@
 //     storage file-write NAME MIB KIB     the same of a file, which is made anew
 //     storage file-read NAME KIB
 //     storage fill NAME BLOCKS            make a file through the cache, so that so many blocks are cached
-//     storage checkpoint KIB              save a process that has so much memory, all of it, into a new file each time
 //     storage populate FROM TO            make the files that the next one looks at
 //     storage costs FILES                 look-up, append, create and delete in a directory with so many files
 #include <amber.h>
@@ -170,26 +169,6 @@ static void fill(char **args)
     sync();
 }
 
-static void checkpoints(char **args)
-{
-    size_t size = (size_t)atoi(args[0]) * KIB;
-    struct stat st;
-
-    pages_make(size);
-    for (int k = 0; k <= SAMPLES; k++) {
-        unlink("/bench.ckpt");
-        sync();
-        uint64_t begin = clock_ns();
-        if (checkpoint(getpid(), "/bench.ckpt") < 0)
-            err(1, "checkpoint");
-        show(k ? "checkpoint" : "checkpoint_new", size, clock_ns() - begin);
-    }
-    int fd = opened("/bench.ckpt", O_RDONLY);
-    if (fstat(fd, &st) < 0)
-        err(1, "bench.ckpt");
-    printf("image_size %u bytes\n", (unsigned)st.size);
-}
-
 static const char *name_of(const char *prefix, int n)
 {
     static char name[16];
@@ -290,8 +269,8 @@ static const struct mode {
     void (*run)(char **args);
 } modes[] = {
     { "raw-write", 3, raw_write }, { "raw-read", 3, raw_read }, { "file-write", 3, file_write },
-    { "file-read", 2, file_read }, { "fill", 2, fill },         { "checkpoint", 1, checkpoints },
-    { "populate", 2, populate },   { "costs", 1, costs },
+    { "file-read", 2, file_read }, { "fill", 2, fill },         { "populate", 2, populate },
+    { "costs", 1, costs },
 };
 
 int main(int argc, char **argv)

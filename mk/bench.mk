@@ -1,3 +1,15 @@
+# Measuring. PAGES='basics storage checkpoints scaling' picks some. See docs/bench.
+
+MEASURE = BUILD=$(BUILD) CHECKED= /usr/bin/python3 bench/run.py
+
+bench: image ## measure: basics, storage, checkpoints, scaling; tables, build/bench/results.json, pictures (PAGES=checkpoints: only that)
+	$(MEASURE) $(PAGES)
+
+bench-pages: image ## the same, and write its pages and pictures into docs/bench
+	$(MEASURE) -o docs/bench $(PAGES)
+
+.PHONY: bench bench-pages
+
 # Counting instructions: figures that repeat whatever the machine does besides. See docs/bench/count.md.
 
 COUNT_PLUGIN := $(H)/count.so

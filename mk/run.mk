@@ -26,7 +26,3 @@ compile_commands.json: ## what clangd and other tools need
 	@$(MAKE) -nwkB --no-print-directory all unit 2>/dev/null | python3 tests/tools/compile_commands > $@
 
 .PHONY: run run-vga gdb doctor compile_commands.json
-
-bench: image ## measure: boot, system call, fork, exec, pipe, files, storage, checkpoints
-	/usr/bin/python3 bench/run.py
-.PHONY: bench
