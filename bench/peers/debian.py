@@ -1,8 +1,8 @@
 """Debian, made here: a tree whose CRIU runs natively, and a disk that boots in the emulator. What was made is kept in build/peers."""
+import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 
 import machine as machines
 
@@ -10,7 +10,7 @@ PEERS = os.path.join(machines.BUILD, "peers")
 MIRROR = "http://deb.debian.org/debian"
 NATIVE_SUITE = "sid"       # the host's kernel may be newer than its Debian's CRIU knows
 GUEST_SUITE = "bookworm"
-GUEST_PACKAGES = ("linux-image-amd64", "initramfs-tools", "criu", "libstdc++6")
+GUEST_PACKAGES = ("linux-image-amd64", "initramfs-tools", "iproute2", "criu", "libstdc++6")
 GUEST_DISK = "3G"
 MEMORY_MIB = 1500
 LABEL = "amber-peers"
@@ -23,17 +23,12 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 mkdir -p /dev/shm /programs /images
 mount -t tmpfs shm /dev/shm
+mount -t tmpfs run /run
+ip link set lo up
 mount LABEL={PROGRAMS_LABEL} /programs
 export PS1='$ ' TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin
 exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1
 """
-POWER_OFF = """#!/bin/sh
-sync
-mount -o remount,ro /
-echo o >/proc/sysrq-trigger
-sleep 60
-"""
-
 
 class Skip(Exception):
     """Something can't be measured here, for this reason."""
@@ -71,7 +66,7 @@ def tree(suite, packages):
     return folder
 
 
-def programs_of(folder, name):
+def program_of(folder, name):
     """How a program of that tree is called from outside: with the tree's own libraries."""
     libraries = os.path.join(folder, "usr/lib/x86_64-linux-gnu")
     return [os.path.join(folder, "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", libraries, os.path.join(folder, "usr/sbin", name)]
@@ -89,13 +84,14 @@ def disk_from(folder, label, size, path):
 
 
 def guest_parts():
-    """(disk, kernel, initial RAM disk); made at the first time."""
-    parts = [os.path.join(PEERS, name) for name in ("debian.img", "vmlinuz", "initrd.img")]
-    if all(map(os.path.exists, parts)):
+    """(disk, kernel, initial RAM disk); made at the first time, and anew when what is said here of them has changed."""
+    version = hashlib.sha256(repr((GUEST_SUITE, GUEST_PACKAGES, GUEST_DISK, INIT)).encode()).hexdigest()[:8]
+    parts = [os.path.join(PEERS, f"guest-{version}", name) for name in ("debian.img", "vmlinuz", "initrd.img")]
+    if os.path.exists(parts[0]):
         return parts
     folder = tree(GUEST_SUITE, GUEST_PACKAGES)
+    os.makedirs(os.path.dirname(parts[0]), exist_ok=True)
     write_program(os.path.join(folder, "sbin/peers-init"), INIT)
-    write_program(os.path.join(folder, "sbin/poweroff"), POWER_OFF)
     for part in parts[1:]:
         name = next(n for n in sorted(os.listdir(os.path.join(folder, "boot"))) if n.startswith(os.path.basename(part)))
         shutil.copy(os.path.join(folder, "boot", name), part)
@@ -104,25 +100,16 @@ def guest_parts():
     return parts
 
 
-class Guest:
-    """A booted Debian on a copy of the disk; /programs holds what lies in the folder `programs`, /images is empty."""
-
-    def __init__(self, programs):
-        disk, kernel, initrd = guest_parts()
-        need("qemu-system-x86_64", "qemu-system-x86")
-        self.folder = tempfile.TemporaryDirectory(dir=PEERS)
-        root, extra = (os.path.join(self.folder.name, name) for name in ("root.img", "programs.img"))
-        run("cp", "--sparse=never", disk, root)
-        disk_from(programs, PROGRAMS_LABEL, "128M", extra)
-        self.machine = machines.Machine(root, memory=MEMORY_MIB, kernel=kernel, shell=False, emulator="qemu-system-x86_64",
-                                        args=f"root=LABEL={LABEL} rw console=ttyS0 quiet loglevel=1 init=/sbin/peers-init",
-                                        extra=("-initrd", initrd, "-drive", f"file={extra},if=none,id=programs,format=raw",
-                                               "-device", "virtio-blk-pci,drive=programs,addr=0x10"))
-        self.machine.wait_for_prompt(300)
-
-    def check(self, command, timeout):
-        return self.machine.check(command, timeout=timeout)
-
-    def end(self):
-        self.machine.power_off()
-        self.folder.cleanup()
+def boot(folder, programs):
+    """Debian on a copy of the disk, in `folder`; /programs holds what lies in the folder `programs`, /images is empty."""
+    disk, kernel, initrd = guest_parts()
+    emulator = need("qemu-system-x86_64", "qemu-system-x86")
+    root, extra = (os.path.join(folder, name) for name in ("root.img", "programs.img"))
+    run("cp", "--sparse=never", disk, root)
+    disk_from(programs, PROGRAMS_LABEL, "128M", extra)
+    machine = machines.Machine(root, memory=MEMORY_MIB, kernel=kernel, shell=False, emulator=emulator,
+                               args=f"root=LABEL={LABEL} rw console=ttyS0 quiet loglevel=1 init=/sbin/peers-init",
+                               extra=("-initrd", initrd, "-drive", f"file={extra},if=none,id=programs,format=raw",
+                                      "-device", "virtio-blk-pci,drive=programs,addr=0x10"))
+    machine.wait_for_prompt(300)
+    return machine

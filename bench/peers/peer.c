@@ -15,6 +15,8 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,8 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,8 +40,6 @@
 #define ARGUMENTS    32
 #define SHARED       "/dev/shm/amber-peer"
 #define PORT         "7817"
-#define RESTORE_LOG  "restore.log"
-#define DUMP_LOG     "dump.log"
 #define FORKED_IMAGE "image"
 
 enum order { NOTHING, TOUCH_ALL, FORK_AND_WRITE, END };
@@ -205,7 +207,8 @@ static void append(char **line, char *const *more)
     line[n] = NULL;
 }
 
-// The child has a session of its own and nothing of this terminal, so that it can be restored anywhere.
+// The child has a session of its own, and no file that this program was given: such things could be missing at a
+// restore.
 static pid_t start(char *const *line)
 {
     pid_t child = fork();
@@ -218,7 +221,7 @@ static pid_t start(char *const *line)
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3; fd++)
         dup2(null, fd);
-    close(null);
+    close_range(3, ~0u, 0);
     execvp(line[0], line);
     _exit(127);
 }
@@ -304,6 +307,7 @@ static uint64_t folder_bytes(void)
 // Each function ends this program when it fails.
 struct peer {
     const char *name;
+    void (*prepare)(void);   // once, before all rounds; may be NULL
     void (*launch)(void);    // start the process that is to be measured
     uint64_t (*save)(void);  // save it, durable, while it runs on; returns how long that took
     void (*kill)(void);      // end it
@@ -341,21 +345,47 @@ static uint64_t fork_save(void)
     return shared->durable_ns - shared->begun_ns;
 }
 
-// CRIU's own words for what went wrong: the first error in its log.
-static void criu_run(char *const *options, const char *log)
+// What CRIU says of it in its log, which is named like what it did.
+static void criu_failed(const char *what, int status)
 {
-    char *line[ARGUMENTS] = { NULL }, text[512];
+    char name[32], text[256];
+
+    snprintf(name, sizeof(name), "%s.log", what);
+    FILE *f = fopen(name, "r");
+    fprintf(stderr, "%s: exit status %d\n", what, status);
+    while (f && fgets(text, sizeof(text), f))
+        if (strstr(text, "Error"))
+            fputs(text, stderr);
+    exit(1);
+}
+
+static void criu_run(char *const *options)
+{
+    char *line[ARGUMENTS] = { NULL };
 
     append(line, command);
     append(line, options);
     int status = finish(start(line));
-    if (status == 0)
-        return;
-    FILE *f = fopen(log, "r");
-    while (f && fgets(text, sizeof(text), f))
-        if (strstr(text, "Error"))
-            errx(1, "%s: %s", options[0], strtok(text, "\n"));
-    errx(1, "%s: exit status %d", options[0], status);
+    if (status != 0)
+        criu_failed(options[0], status);
+}
+
+// CRIU keeps what it has found out about the kernel in /run, if that lies in memory; else each call would find out
+// again.
+static void criu_prepare(void)
+{
+    struct statfs fs;
+    char *line[ARGUMENTS] = { NULL };
+
+    if (statfs("/run", &fs) < 0)
+        err(1, "/run");
+    if (fs.f_type != TMPFS_MAGIC &&
+        (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+         mount("run", "/run", "tmpfs", 0, NULL) < 0))
+        err(1, "/run in memory");
+    append(line, command);
+    append(line, (char *[]){ "check", NULL });
+    finish(start(line));
 }
 
 static uint64_t criu_save(void)
@@ -364,14 +394,14 @@ static uint64_t criu_save(void)
 
     snprintf(pid, sizeof(pid), "%d", shared->pid);
     uint64_t begin = clock_ns();
-    criu_run((char *[]){ "dump", "-v1", "-o", DUMP_LOG, "--leave-running", "-t", pid, NULL }, DUMP_LOG);
+    criu_run((char *[]){ "dump", "-v1", "-o", "dump.log", "--leave-running", "-t", pid, NULL });
     folder_make_durable();
     return clock_ns() - begin;
 }
 
 static void criu_restore(void)
 {
-    criu_run((char *[]){ "restore", "-v1", "-o", RESTORE_LOG, "-d", NULL }, RESTORE_LOG);
+    criu_run((char *[]){ "restore", "-v1", "-o", "restore.log", "-d", NULL });
 }
 
 // DMTCP's programs lie in PREFIX/bin; a coordinator of our own listens at PORT.
@@ -436,9 +466,9 @@ static void dmtcp_restore(void)
 }
 
 static const struct peer peers[] = {
-    { "fork", launch_directly, fork_save, kill_directly, NULL },
-    { "criu", launch_directly, criu_save, kill_directly, criu_restore },
-    { "dmtcp", dmtcp_launch, dmtcp_save, dmtcp_kill, dmtcp_restore },
+    { "fork", NULL, launch_directly, fork_save, kill_directly, NULL },
+    { "criu", criu_prepare, launch_directly, criu_save, kill_directly, criu_restore },
+    { "dmtcp", NULL, dmtcp_launch, dmtcp_save, dmtcp_kill, dmtcp_restore },
 };
 
 // ---- measuring
@@ -536,6 +566,8 @@ int main(int argc, char **argv)
         err(1, "%s", folder);
     atexit(end_process);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    if (peer->prepare)
+        peer->prepare();
     for (int rounds = atoi(argv[3]); rounds > 0; rounds--)
         measure(peer);
     return 0;

@@ -6,6 +6,7 @@ usage: bench/peers/run.py [FOLDER]      FOLDER: write FOLDER/peers.md, too
 XV6 in the environment names a tree of the original, DMTCP the folder that DMTCP is installed in. What can't be measured here
 is left out, and the reason is told. The figures also go to build/bench/peers.json.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -38,27 +39,8 @@ FIGURES = {
 AMBER = {"pause": ("pause", "pause"), "durable": ("write", "full_us"), "first": ("restore", "first"), "all": ("restore", "all")}
 
 
-class Table:
-    """What was measured, and why the rest was not: systems in the order of their coming."""
-
-    def __init__(self):
-        self.figures, self.skipped, self.versions = {}, {}, {}
-
-    def add(self, system, mib, samples):
-        """samples: {figure: microseconds}"""
-        for name in FIGURES:
-            if name in samples:
-                self.figures.setdefault(system, {}).setdefault(name, {})[mib] = storage.figure([us / 1000 for us in samples[name]], "ms")
-
-    def attempt(self, system, measure):
-        """Let measure() add to the table, and note what stopped it."""
-        print(f"{system} ...", flush=True)
-        begin = time.monotonic()
-        try:
-            measure()
-        except (Skip, AssertionError, OSError, subprocess.TimeoutExpired) as problem:
-            self.skipped[system] = " ".join(str(problem).split())[:300]
-        print(f"{system}: {self.skipped.get(system, 'done')} ({time.monotonic() - begin:.0f} s)", flush=True)
+# What may keep a system from being measured.
+PROBLEMS = (Skip, AssertionError, OSError, subprocess.SubprocessError)
 
 
 def samples_of(text):
@@ -71,19 +53,85 @@ def samples_of(text):
     return samples
 
 
-# ---- Amber
+def version_of(text):
+    return text.split("\n")[0].replace("Version:", "").strip()
 
-def measure_amber(table):
-    with tempfile.TemporaryDirectory(dir=PEERS) as folder:
-        disk = storage.without_holes(checkpoints.make_disk(os.path.join(folder, "root.img")))
-        m = machines.Machine(disk, memory=debian.MEMORY_MIB)
+
+class Bench:
+    """One run: what was measured, and why the rest was not. Machines stay up until `stack` is closed."""
+
+    def __init__(self, stack):
+        self.stack, self.debian = stack, None
+        self.figures, self.skipped, self.versions = {}, {}, {}
+        # In each of them: open what is needed, and return measure(mib), which returns {figure: microseconds}.
+        self.systems = {
+            "Amber": self.open_amber,
+            "CRIU, emulated": lambda: self.open_emulated("criu", "criu"),
+            "DMTCP, emulated": lambda: self.open_emulated("dmtcp", "/programs/dmtcp", dmtcp),
+            "fork + write, emulated": lambda: self.open_emulated("fork", ""),
+            "CRIU, native": self.open_native_criu,
+            "DMTCP, native": lambda: native("dmtcp", [dmtcp()]),
+            "fork + write, native": lambda: native("fork", []),
+        }
+
+    def folder(self):
+        return self.stack.enter_context(tempfile.TemporaryDirectory(dir=PEERS))
+
+    def attempt(self, system, work, *arguments):
+        """What work(*arguments) returns; None when it can't be done, and the reason is kept."""
+        begin = time.monotonic()
+        try:
+            return work(*arguments)
+        except PROBLEMS as problem:
+            self.skipped[system] = " ".join(str(problem).split())[:300]
+            return None
+        finally:
+            print(f"{system} {' '.join(map(str, arguments))}: {self.skipped.get(system, 'done')} ({time.monotonic() - begin:.0f} s)", flush=True)
+
+    def measure(self):
+        """Size after size, and of each size all systems one after the other: so what else the machine does weighs on all alike."""
+        opened = {system: self.attempt(system, opening) for system, opening in self.systems.items()}
         for mib in SIZES_MIB:
+            for system, measure in opened.items():
+                samples = None if system in self.skipped else self.attempt(system, measure, mib)
+                for name in FIGURES if samples else ():
+                    if name in samples:
+                        figure = storage.figure([us / 1000 for us in samples[name]], "ms")
+                        self.figures.setdefault(system, {}).setdefault(name, {})[mib] = figure
+
+    def open_amber(self):
+        disk = storage.without_holes(checkpoints.make_disk(os.path.join(self.folder(), "root.img")))
+        m = machines.Machine(disk, memory=debian.MEMORY_MIB)
+        self.stack.callback(m.kill)
+
+        def measure(mib):
             told = {mode: storage.run(m, f"checkpoints {mode} {mib}") for mode in ("pause", "write", "restore")}
-            table.add("Amber", mib, {name: told[mode][theirs] for name, (mode, theirs) in AMBER.items()})
-        m.power_off()
+            return {name: told[mode][theirs] for name, (mode, theirs) in AMBER.items()}
+        return measure
 
+    def guest(self):
+        """The Debian in the emulator, booted when it is first wanted."""
+        if not self.debian:
+            programs = self.folder()
+            shutil.copy(PEER, programs)
+            if os.environ.get("DMTCP"):
+                shutil.copytree(dmtcp(), os.path.join(programs, "dmtcp"), symlinks=True)
+            self.debian = debian.boot(self.folder(), programs)
+            self.stack.callback(self.debian.kill)
+            self.versions["emulated Debian"] = "Linux " + self.debian.check("uname -r").strip()
+            self.versions["CRIU, emulated"] = version_of(self.debian.check("criu --version"))
+        return self.debian
 
-# ---- natively
+    def open_emulated(self, kind, command, first=lambda: None):
+        first()
+        guest = self.guest()
+        return lambda mib: samples_of(guest.check(f"/programs/peer {kind} {mib} {ROUNDS} /images {command}", TIMEOUT))
+
+    def open_native_criu(self):
+        command = criu_natively()
+        self.versions["CRIU, native"] = version_of(subprocess.run([*command, "--version"], capture_output=True, text=True).stdout)
+        return native("criu", command)
+
 
 def peer_natively(kind, mib, rounds, command):
     with tempfile.TemporaryDirectory(dir=PEERS) as folder:
@@ -93,83 +141,40 @@ def peer_natively(kind, mib, rounds, command):
     return samples_of(result.stdout)
 
 
+def native(kind, command):
+    return lambda mib: peer_natively(kind, mib, ROUNDS, command)
+
+
 def criu_natively():
     """How CRIU is called that works on this kernel: the host's, or that of Debian's newest."""
     reasons = []
 
-    def trial(name, command):
+    def works(name, command):
         try:
             peer_natively("criu", 1, 1, command)
-            return command
         except Skip as problem:
             reasons.append(f"{name}: {problem}")
-            return None
+        return not reasons or not reasons[-1].startswith(name)
 
     if os.geteuid() != 0:
         raise Skip("CRIU needs root")
     own = shutil.which("criu")
-    found = own and trial("the host's", [own])
-    if not found:
-        tree = debian.tree(debian.NATIVE_SUITE, ("criu",))
-        found = trial(f"Debian {debian.NATIVE_SUITE}'s", debian.programs_of(tree, "criu"))
-    if not found:
-        raise Skip("; ".join(reasons))
-    return found
+    if own and works("the host's", [own]):
+        return [own]
+    command = debian.program_of(debian.tree(debian.NATIVE_SUITE, ("criu",)), "criu")
+    if works(f"Debian {debian.NATIVE_SUITE}'s", command):
+        return command
+    raise Skip("; ".join(reasons))
 
 
-def dmtcp_natively():
-    prefix = os.environ.get("DMTCP")
-    if not prefix:
+def dmtcp():
+    """The folder that DMTCP is installed in."""
+    folder = os.environ.get("DMTCP")
+    if not folder:
         raise Skip("Debian has no package of it; DMTCP=FOLDER names one that is installed there")
-    if not os.path.exists(os.path.join(prefix, "bin/dmtcp_launch")):
-        raise Skip(f"{prefix}/bin/dmtcp_launch is missing")
-    return prefix
-
-
-def measure_natively(table, system, kind, command):
-    for mib in SIZES_MIB:
-        table.add(system, mib, peer_natively(kind, mib, ROUNDS, command))
-
-
-def version_of(command):
-    return subprocess.run([*command, "--version"], capture_output=True, text=True).stdout.split("\n")[0].replace("Version:", "").strip()
-
-
-def native_criu(table):
-    command = criu_natively()
-    table.versions["CRIU, native"] = version_of(command)
-    measure_natively(table, "CRIU, native", "criu", command)
-
-
-# ---- emulated
-
-def measure_emulated(table, guest, system, kind, command=""):
-    for mib in SIZES_MIB:
-        text = guest.check(f"/programs/peer {kind} {mib} {ROUNDS} /images {command}", TIMEOUT)
-        table.add(system, mib, samples_of(text))
-
-
-def emulated_dmtcp(table, guest):
-    dmtcp_natively()
-    measure_emulated(table, guest, "DMTCP, emulated", "dmtcp", "/programs/dmtcp")
-
-
-def guest_programs(folder):
-    shutil.copy(PEER, folder)
-    if os.environ.get("DMTCP"):
-        shutil.copytree(dmtcp_natively(), os.path.join(folder, "dmtcp"), symlinks=True)
-    return folder
-
-
-def measure_guest(table):
-    with tempfile.TemporaryDirectory(dir=PEERS) as folder:
-        guest = debian.Guest(guest_programs(folder))
-    table.versions["emulated Debian"] = "Linux " + guest.check("uname -r", 60).strip()
-    table.versions["CRIU, emulated"] = guest.check("criu --version", 60).split("\n")[0].replace("Version:", "").strip()
-    table.attempt("CRIU, emulated", lambda: measure_emulated(table, guest, "CRIU, emulated", "criu", "criu"))
-    table.attempt("DMTCP, emulated", lambda: emulated_dmtcp(table, guest))
-    table.attempt("fork + write, emulated", lambda: measure_emulated(table, guest, "fork + write, emulated", "fork"))
-    guest.end()
+    if not os.path.exists(os.path.join(folder, "bin/dmtcp_launch")):
+        raise Skip(f"{folder}/bin/dmtcp_launch is missing")
+    return os.path.abspath(folder)
 
 
 # ---- text
@@ -178,22 +183,22 @@ def number(value):
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
-def cell(table, system, name, mib):
-    f = table.figures[system].get(name, {}).get(mib)
+def cell(bench, system, name, mib):
+    f = bench.figures[system].get(name, {}).get(mib)
     if not f:
         return "–"
     text = f"{number(f['median'])} ({number(f['min'])}–{number(f['max'])})"
     if name == "durable":
         text += f", {number(mib * 1048.576 / f['median'])} MB/s"
-    amber = table.figures.get("Amber", {}).get(name, {}).get(mib)
+    amber = bench.figures.get("Amber", {}).get(name, {}).get(mib)
     return text if system == "Amber" or not amber else f"{text}; **{number(f['median'] / amber['median'])}**"
 
 
-def figure_rows(table, name):
+def figure_rows(bench, name):
     rows = storage.heading("", *(f"{mib} MiB" for mib in SIZES_MIB))
-    for system, figures in table.figures.items():
+    for system, figures in bench.figures.items():
         if name in figures:
-            rows.append(storage.row(system, *(cell(table, system, name, mib) for mib in SIZES_MIB)))
+            rows.append(storage.row(system, *(cell(bench, system, name, mib) for mib in SIZES_MIB)))
     return rows
 
 
@@ -207,42 +212,40 @@ def xv6_rows(kernels):
     return rows
 
 
-def text_of(table, kernels, load):
+def text_of(bench, kernels, load):
     lines = [
         f"Medians (least–most) of {ROUNDS}, Amber's of 7; in bold: how many times Amber's. MB are 10^6 bytes, of the process's memory. Load {load:.1f} at the beginning. "
-        + "; ".join(f"{k}: {v}" for k, v in table.versions.items()) + ".", "",
+        + "; ".join(f"{k}: {v}" for k, v in bench.versions.items()) + ".", "",
         "The process has so much memory, in pages that differ; it looks at the clock all the time and changes 5 % of its pages a second. Amber and what is called "
         f"emulated run in the same QEMU with the same options: 2 CPUs, {debian.MEMORY_MIB} MiB, virtio-blk. Others are saved from outside while they run, with `fsync` of all that was "
         "written, and restored from the files' cache; Amber's pause is of such a save as well, its durable image that of a process that saves itself, its restore reads the disk. "
         "fork + write: the child writes its memory into a file, with `fdatasync`.", ""]
     for name, title in FIGURES.items():
-        lines += [f"**{title}.**", "", *figure_rows(table, name), ""]
+        lines += [f"**{title}.**", "", *figure_rows(bench, name), ""]
     if kernels:
         lines += ["**Beside the original xv6**, one program on both, `-kernel` and the same options. A write of the original's has reached its log on the disk when it returns; "
                   "one of Amber's has after `fsync`, or a second.", "", *xv6_rows(kernels), ""]
-    if table.skipped:
-        lines += ["**Not measured.**", "", *(f"- {system}: {reason}" for system, reason in table.skipped.items()), ""]
+    if bench.skipped:
+        lines += ["**Not measured.**", "", *(f"- {system}: {reason}" for system, reason in bench.skipped.items()), ""]
     return "\n".join(lines)
 
 
 def main():
     os.makedirs(PEERS, exist_ok=True)
     os.makedirs(os.path.join(machines.BUILD, "bench"), exist_ok=True)
-    table, kernels, load = Table(), {}, os.getloadavg()[0]
-    table.attempt("Amber", lambda: measure_amber(table))
-    table.attempt("emulated Debian", lambda: measure_guest(table))
-    table.attempt("CRIU, native", lambda: native_criu(table))
-    table.attempt("DMTCP, native", lambda: measure_natively(table, "DMTCP, native", "dmtcp", [dmtcp_natively()]))
-    table.attempt("fork + write, native", lambda: measure_natively(table, "fork + write, native", "fork", []))
-    table.attempt("the original xv6", lambda: kernels.update(xv6.measure(os.environ.get("XV6"))))
-    text = text_of(table, kernels, load)
+    load = os.getloadavg()[0]
+    with contextlib.ExitStack() as stack:
+        bench = Bench(stack)
+        bench.measure()
+    kernels = bench.attempt("the original xv6", xv6.measure, os.environ.get("XV6")) or {}
+    text = text_of(bench, kernels, load)
     print("\n" + text)
     if len(sys.argv) > 1:
         with open(os.path.join(sys.argv[1], "peers.md"), "w", encoding="utf-8") as f:
             f.write("\n".join(["# Beside others, measured", "", "Made by `make bench-peers`.", "", storage.about_the_machine(), "", text]))
     path = os.path.join(machines.BUILD, "bench", "peers.json")
     with open(path, "w", encoding="utf-8") as f:
-        json.dump({"figures": table.figures, "xv6": kernels, "versions": table.versions, "skipped": table.skipped}, f, indent=1)
+        json.dump({"figures": bench.figures, "xv6": kernels, "versions": bench.versions, "skipped": bench.skipped}, f, indent=1)
     print(f"written to {os.path.relpath(path)}")
 
 
