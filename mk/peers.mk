@@ -13,7 +13,13 @@ $(PEERS)/measure: bench/peers/measure.c
 	$(CC) $(filter-out -MMD -MP,$(FREE_CFLAGS)) $(KERNEL_MACHINE.$(ARCH)) -c -o $@.o $<
 	$(LD) -m elf_$(ARCH) -N -e main -Ttext 0 -o $@ $@.o
 
-bench-peers: $(KERNEL) $(PROGRAMS) $(H)/mkfs $(PEERS)/peer $(PEERS)/measure ## measure CRIU, DMTCP, fork and write, and xv6 beside Amber (XV6=TREE, DMTCP=FOLDER, PAGES=docs/bench)
-	BUILD=$(BUILD) CHECKED= XV6=$(XV6) DMTCP=$(DMTCP) /usr/bin/python3 bench/peers/run.py $(PAGES)
+PEERS_NEEDS := $(KERNEL) $(PROGRAMS) $(H)/mkfs $(PEERS)/peer $(PEERS)/measure
+MEASURE_PEERS = BUILD=$(BUILD) CHECKED= XV6=$(XV6) DMTCP=$(DMTCP) /usr/bin/python3 bench/peers/run.py
 
-.PHONY: bench-peers
+bench-peers: $(PEERS_NEEDS) ## measure CRIU, DMTCP, fork and write, and xv6 beside Amber (XV6=TREE, DMTCP=FOLDER name those two)
+	$(MEASURE_PEERS)
+
+bench-peers-page: $(PEERS_NEEDS) ## the same, and write docs/bench/peers.md
+	$(MEASURE_PEERS) -o docs/bench
+
+.PHONY: bench-peers bench-peers-page

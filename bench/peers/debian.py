@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-import machine as machines
+from common import machines
 
 PEERS = os.path.join(machines.BUILD, "peers")
 MIRROR = "http://deb.debian.org/debian"

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measure Amber beside other ways to save a process, in one run, and print their figures side by side.
 
-usage: bench/peers/run.py [FOLDER]      FOLDER: write FOLDER/peers.md, too
+usage: bench/peers/run.py [-o FOLDER]      -o: write FOLDER/peers.md, too
 
 XV6 in the environment names a tree of the original, DMTCP the folder that DMTCP is installed in. What can't be measured here
 is left out, and the reason is told. The figures also go to build/bench/peers.json.
 """
+import argparse
 import contextlib
 import json
 import os
@@ -16,27 +17,27 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "../../tests")]
-import checkpoints  # noqa: E402
+sys.path.insert(0, os.path.join(HERE, ".."))
+import common  # noqa: E402
 import debian  # noqa: E402
-import machine as machines  # noqa: E402
-import storage  # noqa: E402
 import xv6  # noqa: E402
+from common import machines  # noqa: E402
 from debian import PEERS, Skip  # noqa: E402
 
 SIZES_MIB = (1, 16, 64, 256)
 ROUNDS = 5
-TIMEOUT = 900
+TIMEOUT = 600
+AMBER_DISK = "3G"
 PEER = os.path.join(PEERS, "peer")
 
 FIGURES = {
-    "pause": "Pause: the longest gap that the process saw, ms",
+    "pause": "The longest gap that the process saw, from the call until the image was durable, ms",
     "durable": "From the call to a durable image, ms",
     "first": "From the call to the restored process's first instruction, ms",
     "all": "From the call until it has touched all of its pages, ms",
 }
 # What bench/checkpoints.c calls the same: its mode, and its name.
-AMBER = {"pause": ("pause", "pause"), "durable": ("write", "full_us"), "first": ("restore", "first"), "all": ("restore", "all")}
+AMBER = {"pause": ("pause", "worst"), "durable": ("save", "full_time"), "first": ("restore", "first"), "all": ("restore", "all")}
 
 
 # What may keep a system from being measured.
@@ -96,16 +97,17 @@ class Bench:
                 samples = None if system in self.skipped else self.attempt(system, measure, mib)
                 for name in FIGURES if samples else ():
                     if name in samples:
-                        figure = storage.figure([us / 1000 for us in samples[name]], "ms")
+                        figure = common.figure([us / 1000 for us in samples[name]], "ms")
                         self.figures.setdefault(system, {}).setdefault(name, {})[mib] = figure
 
     def open_amber(self):
-        disk = storage.without_holes(checkpoints.make_disk(os.path.join(self.folder(), "root.img")))
-        m = machines.Machine(disk, memory=debian.MEMORY_MIB)
+        folder = self.folder()
+        disk, raw = common.make_disk(os.path.join(folder, "root.img"), AMBER_DISK), common.make_raw(os.path.join(folder, "raw.img"))
+        m = common.boot_with_raw(disk, raw, debian.MEMORY_MIB)
         self.stack.callback(m.kill)
 
         def measure(mib):
-            told = {mode: storage.run(m, f"checkpoints {mode} {mib}") for mode in ("pause", "write", "restore")}
+            told = {mode: common.run(m, f"checkpoints {mode} {mib * 1024}", TIMEOUT) for mode in ("pause", "save", "restore")}
             return {name: told[mode][theirs] for name, (mode, theirs) in AMBER.items()}
         return measure
 
@@ -195,20 +197,20 @@ def cell(bench, system, name, mib):
 
 
 def figure_rows(bench, name):
-    rows = storage.heading("", *(f"{mib} MiB" for mib in SIZES_MIB))
+    rows = common.heading("", *(f"{mib} MiB" for mib in SIZES_MIB))
     for system, figures in bench.figures.items():
         if name in figures:
-            rows.append(storage.row(system, *(cell(bench, system, name, mib) for mib in SIZES_MIB)))
+            rows.append(common.row(system, *(cell(bench, system, name, mib) for mib in SIZES_MIB)))
     return rows
 
 
 def xv6_rows(kernels):
     names = list(kernels)
-    rows = storage.heading("", *names, *(f"{name} against the original" for name in names[:-1]))
+    rows = common.heading("", *names, *(f"{name} against the original" for name in names[:-1]))
     for key, (title, unit, _) in xv6.FIGURES.items():
         values = [kernels[name][key] for name in names]
         better = [values[-1]["median"] / v["median"] if unit != "MB/s" else v["median"] / values[-1]["median"] for v in values[:-1]]
-        rows.append(storage.row(f"{title}, {unit}", *(storage.cell(v, 1) for v in values), *(f"{number(b)} times as good" for b in better)))
+        rows.append(common.row(f"{title}, {unit}", *(common.cell(v, 1) for v in values), *(f"{number(b)} times as good" for b in better)))
     return rows
 
 
@@ -218,7 +220,7 @@ def text_of(bench, kernels, load):
         + "; ".join(f"{k}: {v}" for k, v in bench.versions.items()) + ".", "",
         "The process has so much memory, in pages that differ; it looks at the clock all the time and changes 5 % of its pages a second. Amber and what is called "
         f"emulated run in the same QEMU with the same options: 2 CPUs, {debian.MEMORY_MIB} MiB, virtio-blk. Others are saved from outside while they run, with `fsync` of all that was "
-        "written, and restored from the files' cache; Amber's pause is of such a save as well, its durable image that of a process that saves itself, its restore reads the disk. "
+        "written, and restored from the files' cache; Amber's gap is of such a save as well, its durable image that of a process that saves itself; its restore reads the disk, which the host may have in memory. "
         "fork + write: the child writes its memory into a file, with `fdatasync`.", ""]
     for name, title in FIGURES.items():
         lines += [f"**{title}.**", "", *figure_rows(bench, name), ""]
@@ -231,6 +233,9 @@ def text_of(bench, kernels, load):
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-o", dest="folder", help="write FOLDER/peers.md, too")
+    arguments = parser.parse_args()
     os.makedirs(PEERS, exist_ok=True)
     os.makedirs(os.path.join(machines.BUILD, "bench"), exist_ok=True)
     load = os.getloadavg()[0]
@@ -240,9 +245,9 @@ def main():
     kernels = bench.attempt("the original xv6", xv6.measure, os.environ.get("XV6")) or {}
     text = text_of(bench, kernels, load)
     print("\n" + text)
-    if len(sys.argv) > 1:
-        with open(os.path.join(sys.argv[1], "peers.md"), "w", encoding="utf-8") as f:
-            f.write("\n".join(["# Beside others, measured", "", "Made by `make bench-peers`.", "", storage.about_the_machine(), "", text]))
+    if arguments.folder:
+        with open(os.path.join(arguments.folder, "peers.md"), "w", encoding="utf-8") as f:
+            f.write("\n".join(["# Beside others, measured", "", "Made by `make bench-peers-page`; `make bench-peers` prints the same.", "", common.about_the_machine(), "", text]))
     path = os.path.join(machines.BUILD, "bench", "peers.json")
     with open(path, "w", encoding="utf-8") as f:
         json.dump({"figures": bench.figures, "xv6": kernels, "versions": bench.versions, "skipped": bench.skipped}, f, indent=1)

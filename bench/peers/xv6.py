@@ -10,11 +10,11 @@ import subprocess
 import tempfile
 import time
 
-import machine as machines
+from common import figure, machines, without_holes
 from debian import PEERS, Skip, need
-from storage import figure, without_holes
 
 BOOTS = 5
+SCREEN = ("-vga", "std")  # the original does not start without one; so all get it
 MEASURE = os.path.join(PEERS, "measure")
 COUNTS = 1024  # of the time-stamp counter, in each unit that `measure` prints
 
@@ -49,7 +49,7 @@ def boot_original(kernel, disk, folder):
     first = os.path.join(folder, "first.img")
     with open(first, "wb") as f:
         f.truncate(1 << 20)
-    return machines.Machine(first, drive="ide", kernel=kernel, extra=("-drive", f"file={disk},if=ide,index=1,format=raw,cache=writeback"))
+    return machines.Machine(first, drive="ide", kernel=kernel, extra=(*SCREEN, "-drive", f"file={disk},if=ide,index=1,format=raw,cache=writeback"))
 
 
 def run_measure(machine):
@@ -87,7 +87,7 @@ def measure(source):
     with tempfile.TemporaryDirectory(dir=PEERS) as folder:
         disk = without_holes(machines.make_disk(os.path.join(folder, "amber.img"), [MEASURE]))
         return {
-            "Amber, virtio-blk": measure_kernel(lambda: machines.Machine(disk)),
-            "Amber, IDE": measure_kernel(lambda: machines.Machine(disk, drive="ide")),
+            "Amber, virtio-blk": measure_kernel(lambda: machines.Machine(disk, extra=SCREEN)),
+            "Amber, IDE": measure_kernel(lambda: machines.Machine(disk, drive="ide", extra=SCREEN)),
             "xv6, IDE": measure_kernel(lambda: boot_original(kernel, original, folder)),
         }
