@@ -29,6 +29,7 @@ include mk/fuzz.mk
 include mk/test.mk
 include mk/crash.mk
 include mk/bench.mk
+include mk/peers.mk
 include mk/model.mk
 
 help: ## list the targets

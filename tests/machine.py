@@ -40,11 +40,12 @@ class Result:
 class Machine:
     """One run of QEMU. The disk outlives it: boot again with another Machine on the same disk.
 
-    behind: the disk image that `extra` leads to, where `disk` is None."""
+    behind: the disk image that `extra` leads to, where `disk` is None. emulator: another one of the same kind."""
 
-    def __init__(self, disk, cpus=2, memory=256, args="", extra=(), drive="virtio", kernel=KERNEL, shell=True, behind=None):
+    def __init__(self, disk, cpus=2, memory=256, args="", extra=(), drive="virtio", kernel=KERNEL, shell=True, behind=None,
+                 emulator="qemu-system-i386"):
         disk_options = f"file={disk},if={drive},format=raw,cache=writeback" if disk else None
-        command = ["qemu-system-i386", "-M", "pc", "-accel", accelerator(), "-nodefaults", "-display", "none",
+        command = [emulator, "-M", "pc", "-accel", accelerator(), "-nodefaults", "-display", "none",
                    "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console", "-smp", f"{cpus},sockets={cpus}", "-m", str(memory), "-kernel", kernel,
                    "-append", args, "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *extra]
         if disk:

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+"""Measure Amber beside other ways to save a process, in one run, and print their figures side by side.
+
+usage: bench/peers/run.py [-o FOLDER]      -o: write FOLDER/peers.md, too
+
+XV6 in the environment names a tree of the original, DMTCP the folder that DMTCP is installed in. What can't be measured here
+is left out, and the reason is told. The figures also go to build/bench/peers.json.
+"""
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, ".."))
+import common  # noqa: E402
+import debian  # noqa: E402
+import xv6  # noqa: E402
+from common import machines  # noqa: E402
+from debian import PEERS, Skip  # noqa: E402
+
+SIZES_MIB = (1, 16, 64, 256)
+ROUNDS = 5
+TIMEOUT = 600
+AMBER_DISK = "3G"
+PEER = os.path.join(PEERS, "peer")
+
+FIGURES = {
+    "pause": "The longest gap that the process saw, from the call until the image was durable, ms",
+    "durable": "From the call to a durable image, ms",
+    "first": "From the call to the restored process's first instruction, ms",
+    "all": "From the call until it has touched all of its pages, ms",
+}
+# What bench/checkpoints.c calls the same: its mode, and its name.
+AMBER = {"pause": ("pause", "worst"), "durable": ("save", "full_time"), "first": ("restore", "first"), "all": ("restore", "all")}
+
+
+# What may keep a system from being measured.
+PROBLEMS = (Skip, AssertionError, OSError, subprocess.SubprocessError)
+
+
+def samples_of(text):
+    """{name: values} of lines "name value unit"."""
+    samples = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 3:
+            samples.setdefault(words[0], []).append(float(words[1]))
+    return samples
+
+
+def version_of(text):
+    return text.split("\n")[0].replace("Version:", "").strip()
+
+
+class Bench:
+    """One run: what was measured, and why the rest was not. Machines stay up until `stack` is closed."""
+
+    def __init__(self, stack):
+        self.stack, self.debian = stack, None
+        self.figures, self.skipped, self.versions = {}, {}, {}
+        # In each of them: open what is needed, and return measure(mib), which returns {figure: microseconds}.
+        self.systems = {
+            "Amber": self.open_amber,
+            "CRIU, emulated": lambda: self.open_emulated("criu", "criu"),
+            "DMTCP, emulated": lambda: self.open_emulated("dmtcp", "/programs/dmtcp", dmtcp),
+            "fork + write, emulated": lambda: self.open_emulated("fork", ""),
+            "CRIU, native": self.open_native_criu,
+            "DMTCP, native": lambda: native("dmtcp", [dmtcp()]),
+            "fork + write, native": lambda: native("fork", []),
+        }
+
+    def folder(self):
+        return self.stack.enter_context(tempfile.TemporaryDirectory(dir=PEERS))
+
+    def attempt(self, system, work, *arguments):
+        """What work(*arguments) returns; None when it can't be done, and the reason is kept."""
+        begin = time.monotonic()
+        try:
+            return work(*arguments)
+        except PROBLEMS as problem:
+            self.skipped[system] = " ".join(str(problem).split())[:300]
+            return None
+        finally:
+            print(f"{system} {' '.join(map(str, arguments))}: {self.skipped.get(system, 'done')} ({time.monotonic() - begin:.0f} s)", flush=True)
+
+    def measure(self):
+        """Size after size, and of each size all systems one after the other: so what else the machine does weighs on all alike."""
+        opened = {system: self.attempt(system, opening) for system, opening in self.systems.items()}
+        for mib in SIZES_MIB:
+            for system, measure in opened.items():
+                samples = None if system in self.skipped else self.attempt(system, measure, mib)
+                for name in FIGURES if samples else ():
+                    if name in samples:
+                        figure = common.figure([us / 1000 for us in samples[name]], "ms")
+                        self.figures.setdefault(system, {}).setdefault(name, {})[mib] = figure
+
+    def open_amber(self):
+        folder = self.folder()
+        disk, raw = common.make_disk(os.path.join(folder, "root.img"), AMBER_DISK), common.make_raw(os.path.join(folder, "raw.img"))
+        m = common.boot_with_raw(disk, raw, debian.MEMORY_MIB)
+        self.stack.callback(m.kill)
+
+        def measure(mib):
+            told = {mode: common.run(m, f"checkpoints {mode} {mib * 1024}", TIMEOUT) for mode in ("pause", "save", "restore")}
+            return {name: told[mode][theirs] for name, (mode, theirs) in AMBER.items()}
+        return measure
+
+    def guest(self):
+        """The Debian in the emulator, booted when it is first wanted."""
+        if not self.debian:
+            programs = self.folder()
+            shutil.copy(PEER, programs)
+            if os.environ.get("DMTCP"):
+                shutil.copytree(dmtcp(), os.path.join(programs, "dmtcp"), symlinks=True)
+            self.debian = debian.boot(self.folder(), programs)
+            self.stack.callback(self.debian.kill)
+            self.versions["emulated Debian"] = "Linux " + self.debian.check("uname -r").strip()
+            self.versions["CRIU, emulated"] = version_of(self.debian.check("criu --version"))
+        return self.debian
+
+    def open_emulated(self, kind, command, first=lambda: None):
+        first()
+        guest = self.guest()
+        return lambda mib: samples_of(guest.check(f"/programs/peer {kind} {mib} {ROUNDS} /images {command}", TIMEOUT))
+
+    def open_native_criu(self):
+        command = criu_natively()
+        self.versions["CRIU, native"] = version_of(subprocess.run([*command, "--version"], capture_output=True, text=True).stdout)
+        return native("criu", command)
+
+
+def peer_natively(kind, mib, rounds, command):
+    with tempfile.TemporaryDirectory(dir=PEERS) as folder:
+        result = subprocess.run([PEER, kind, str(mib), str(rounds), folder, *command], capture_output=True, text=True, timeout=TIMEOUT)
+    if result.returncode:
+        raise Skip(result.stderr.strip())
+    return samples_of(result.stdout)
+
+
+def native(kind, command):
+    return lambda mib: peer_natively(kind, mib, ROUNDS, command)
+
+
+def criu_natively():
+    """How CRIU is called that works on this kernel: the host's, or that of Debian's newest."""
+    reasons = []
+
+    def works(name, command):
+        try:
+            peer_natively("criu", 1, 1, command)
+        except Skip as problem:
+            reasons.append(f"{name}: {problem}")
+        return not reasons or not reasons[-1].startswith(name)
+
+    if os.geteuid() != 0:
+        raise Skip("CRIU needs root")
+    own = shutil.which("criu")
+    if own and works("the host's", [own]):
+        return [own]
+    command = debian.program_of(debian.tree(debian.NATIVE_SUITE, ("criu",)), "criu")
+    if works(f"Debian {debian.NATIVE_SUITE}'s", command):
+        return command
+    raise Skip("; ".join(reasons))
+
+
+def dmtcp():
+    """The folder that DMTCP is installed in."""
+    folder = os.environ.get("DMTCP")
+    if not folder:
+        raise Skip("Debian has no package of it; DMTCP=FOLDER names one that is installed there")
+    if not os.path.exists(os.path.join(folder, "bin/dmtcp_launch")):
+        raise Skip(f"{folder}/bin/dmtcp_launch is missing")
+    return os.path.abspath(folder)
+
+
+# ---- text
+
+def number(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def cell(bench, system, name, mib):
+    f = bench.figures[system].get(name, {}).get(mib)
+    if not f:
+        return "–"
+    text = f"{number(f['median'])} ({number(f['min'])}–{number(f['max'])})"
+    if name == "durable":
+        text += f", {number(mib * 1048.576 / f['median'])} MB/s"
+    amber = bench.figures.get("Amber", {}).get(name, {}).get(mib)
+    return text if system == "Amber" or not amber else f"{text}; **{number(f['median'] / amber['median'])}**"
+
+
+def figure_rows(bench, name):
+    rows = common.heading("", *(f"{mib} MiB" for mib in SIZES_MIB))
+    for system, figures in bench.figures.items():
+        if name in figures:
+            rows.append(common.row(system, *(cell(bench, system, name, mib) for mib in SIZES_MIB)))
+    return rows
+
+
+def xv6_rows(kernels):
+    names = list(kernels)
+    rows = common.heading("", *names, *(f"{name} against the original" for name in names[:-1]))
+    for key, (title, unit, _) in xv6.FIGURES.items():
+        values = [kernels[name][key] for name in names]
+        better = [values[-1]["median"] / v["median"] if unit != "MB/s" else v["median"] / values[-1]["median"] for v in values[:-1]]
+        rows.append(common.row(f"{title}, {unit}", *(common.cell(v, 1) for v in values), *(f"{number(b)} times as good" for b in better)))
+    return rows
+
+
+def text_of(bench, kernels, load):
+    lines = [
+        f"Medians (least–most) of {ROUNDS}, Amber's of 7; in bold: how many times Amber's. MB are 10^6 bytes, of the process's memory. Load {load:.1f} at the beginning. "
+        + "; ".join(f"{k}: {v}" for k, v in bench.versions.items()) + ".", "",
+        "The process has so much memory, in pages that differ; it looks at the clock all the time and changes 5 % of its pages a second. Amber and what is called "
+        f"emulated run in the same QEMU with the same options: 2 CPUs, {debian.MEMORY_MIB} MiB, virtio-blk. Others are saved from outside while they run, with `fsync` of all that was "
+        "written, and restored from the files' cache; Amber's gap is of such a save as well, its durable image that of a process that saves itself; its restore reads the disk, which the host may have in memory. "
+        "fork + write: the child writes its memory into a file, with `fdatasync`.", ""]
+    for name, title in FIGURES.items():
+        lines += [f"**{title}.**", "", *figure_rows(bench, name), ""]
+    if kernels:
+        lines += ["**Beside the original xv6**, one program on both, `-kernel` and the same options. A write of the original's has reached its log on the disk when it returns; "
+                  "one of Amber's has after `fsync`, or a second.", "", *xv6_rows(kernels), ""]
+    if bench.skipped:
+        lines += ["**Not measured.**", "", *(f"- {system}: {reason}" for system, reason in bench.skipped.items()), ""]
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-o", dest="folder", help="write FOLDER/peers.md, too")
+    arguments = parser.parse_args()
+    os.makedirs(PEERS, exist_ok=True)
+    os.makedirs(os.path.join(machines.BUILD, "bench"), exist_ok=True)
+    load = os.getloadavg()[0]
+    with contextlib.ExitStack() as stack:
+        bench = Bench(stack)
+        bench.measure()
+    kernels = bench.attempt("the original xv6", xv6.measure, os.environ.get("XV6")) or {}
+    text = text_of(bench, kernels, load)
+    print("\n" + text)
+    if arguments.folder:
+        with open(os.path.join(arguments.folder, "peers.md"), "w", encoding="utf-8") as f:
+            f.write("\n".join(["# Beside others, measured", "", "Made by `make bench-peers-page`; `make bench-peers` prints the same.", "", common.about_the_machine(), "", text]))
+    path = os.path.join(machines.BUILD, "bench", "peers.json")
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"figures": bench.figures, "xv6": kernels, "versions": bench.versions, "skipped": bench.skipped}, f, indent=1)
+    print(f"written to {os.path.relpath(path)}")
+
+
+main()
