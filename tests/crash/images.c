@@ -36,7 +36,7 @@ static bool entry_look(void *arg, u64 slot, enum fs_error error, const struct fs
     struct fs_inode i;
     size_t length = strlen(s->path);
 
-    if (error || slot < 2 || !entry->ino || inode_load(&s->img, entry->ino, &i))
+    if (error || slot < 2 || !entry->ino || image_inode_load(&s->img, entry->ino, &i))
         return true;
     if (snprintf(s->path + length, PATH_SIZE - length, "/%s", entry->name) < (int)(PATH_SIZE - length)) {
         if (i.type == FS_DIR)
@@ -56,7 +56,7 @@ static int search(const char *disk)
     s = (struct search){};
     if (!image_open_to_read(&s.img, disk))
         return 2;
-    enum fs_error e = inode_load(&s.img, FS_ROOT_INO, &root);
+    enum fs_error e = image_inode_load(&s.img, FS_ROOT_INO, &root);
     if (!e)
         dir_slots(&s.img, &root, entry_look, &s);
     bool failed = e || s.img.failed;

@@ -8,7 +8,7 @@
 //   in all roots PT_SPAN(level)                bytes that one entry of that level covers pt_index(va, level) the entry
 //   for va USER_END                      first address past user space phys_to_virt(pa) virt_to_phys(p)   the kernel's
 //   direct map pte_t                         an entry: 0 is absent pte_page(pa, flags) pte_table(pa) pte_present(e)
-//   pte_table_closed(e) pte_table_is_open(e)    a table through which pages are read, but none is written: writing faults
+//   pte_table_closed(e) pte_table_is_open(e)   through a closed table pages can be read, and writing faults
 //   pte_addr(e) pte_flags(e) PTE_READ PTE_WRITE PTE_EXEC PTE_DIRTY PTE_SOFT   flags; READ is implied; EXEC may be
 //   no-op; SOFT is free for mm
 #pragma once
