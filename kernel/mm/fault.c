@@ -299,16 +299,25 @@ int vmspace_install(struct vmspace *space, uaddr_t va, struct frame *frame)
     return err;
 }
 
+// What is left for those who write snapshots out: nodes of trees, records, the journal.
+#define WRITERS_FRAMES 256u
+
+static bool memory_is_scarce(void)
+{
+    return frames_free() < WRITERS_FRAMES && frames_free() + frames_reclaimable() < WRITERS_FRAMES;
+}
+
 /*
  * While a checkpoint writes a snapshot out, a process that writes to all of its memory needs it twice, which nobody
- * promised it. It must not end for having been checkpointed: it waits until the snapshot is gone. It holds no lock, as
- * it comes from user mode; and if it's interrupted, it goes back there, where it is ended or frozen, or faults again.
+ * promised it. Neither it nor the checkpoint must fail for that: it waits until the snapshot is gone, and leaves the
+ * last frames to the writer. It holds no lock, as it comes from user mode; and if it's interrupted, it goes back there,
+ * where it is ended or frozen, or faults again.
  */
 static int user_fault(struct vmspace *space, uaddr_t address, enum fault_access access)
 {
     for (;;) {
         bool snapshots = snapshots_live();
-        int err = vmspace_fault(space, address, access);
+        int err = snapshots && memory_is_scarce() ? -ENOMEM : vmspace_fault(space, address, access);
         if (err != -ENOMEM || !snapshots)
             return err;
         if (thread_sleep_until(time_ns() + NS_PER_TICK))
