@@ -192,10 +192,9 @@ def look_at_disks(images=True):
             del DISKS[path]
             continue
         with disk.machine.standing_still() if disk.machine.child.isalive() else contextlib.nullcontext():
-            changed = os.stat(path).st_mtime_ns
-            if changed != disk.changed:
+            before, disk.changed = disk.changed, os.stat(path).st_mtime_ns
+            if disk.changed != before:
                 assert_disk_sound(path, images)
-            disk.changed = changed
 
 
 def pass_over_disks():

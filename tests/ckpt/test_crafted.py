@@ -53,11 +53,13 @@ def test_tool_and_reader_refuse_each(tmp_path, lies):
     assert not believed
 
 
+@pytest.mark.damages("images", "the disk is full of images that lie")
 def test_kernel_refuses_each(tmp_path, lies):
     """With everything read first, as a page's own checksum otherwise counts only when it is touched."""
     restore_all(tmp_path, lies, refused, RESTORE + " -a")
 
 
+@pytest.mark.damages("images", "the disk is full of images that lie")
 def test_kernel_survives_each_when_pages_come_later(tmp_path, lies):
     restore_all(tmp_path, lies, survived)
 
@@ -90,6 +92,7 @@ def said_why(result):
     assert result.status not in (0, 3) and "more regions of memory than a process can have" in result.output, result
 
 
+@pytest.mark.damages("images", "the disk is full of images that lie")
 def test_saving_what_was_restored_from_a_lie(tmp_path, good_image):  # noqa: F811
     """Pages come when they are touched, so some lies run for a while; then the old trees are what a new epoch builds upon."""
     folder = tmp_path / "bad"

@@ -71,6 +71,7 @@ def is_untouched(before, after):
     return before == after or (before[:head] == after[:head] and before[head + BLOCK:] == after[head + BLOCK:])
 
 
+@pytest.mark.damages("disk", "crafted disks")
 def test_no_disk_breaks_the_kernel(tmp_path, good):
     disks = dict(crafted_disks.crafted(good))
     assert len(disks) >= 50
@@ -84,6 +85,7 @@ def test_no_disk_breaks_the_kernel(tmp_path, good):
         assert outcome == "refused" or not name.startswith("super-"), f"{name} was mounted"
 
 
+@pytest.mark.damages("disk", "a crafted disk")
 def test_a_directory_whose_links_are_spent_takes_no_more(tmp_path, good):
     """One more, and the count would be 0: the root would be deleted."""
     path = str(tmp_path / "d.img")

@@ -65,6 +65,7 @@ def survived(name, result):
     assert result.status is not None
 
 
+@pytest.mark.damages("images", "truncated images")
 def test_truncated_at_every_512_bytes(tmp_path, good_image):
     images = {f"t{n}": good_image[:n] for n in range(0, len(good_image) - 1, 512)}
     restore_each(tmp_path, images, refused)
@@ -82,11 +83,13 @@ def flipped(good_image, seed, count):
     return images
 
 
+@pytest.mark.damages("images", "images with flipped bits")
 def test_random_flips(tmp_path, good_image):
     """Every byte that means something is under a checksum; what is reserved may flip unseen."""
     restore_each(tmp_path, flipped(good_image, 1, 120), refused, EAGERLY)
 
 
+@pytest.mark.damages("images", "images with flipped bits")
 def test_random_flips_seen_when_touched(tmp_path, good_image):
     """A page is checked when it comes in: a program ends by it, or never needed it, and then its results are right."""
     digests = set()
@@ -132,6 +135,7 @@ def test_privileged_registers_are_powerless(tmp_path, good_image):
     restore_each(tmp_path, images, judge)
 
 
+@pytest.mark.damages("images", "images that lie")
 def test_absurd_numbers_are_refused(tmp_path, good_image):
     huge32, huge64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
     size = len(good_image)
@@ -196,6 +200,7 @@ def test_absurd_numbers_are_refused(tmp_path, good_image):
     restore_each(tmp_path, images, refused)
 
 
+@pytest.mark.damages("images", "images that lie")
 def test_a_tree_that_lies_about_its_size_is_refused_when_all_is_read(tmp_path, good_image):
     pages, = struct.unpack_from("<Q", Records(good_image).of(TREE)[0][2])
     images = {
@@ -283,6 +288,7 @@ def with_pipe(records, size, text_size):
     return records
 
 
+@pytest.mark.damages("images", "images that lie")
 def test_absurd_families_are_refused(tmp_path, family):
     zombie_parent = with_zombies(family(), 1).add(PROCESS, process(30000, 20000, 3), range(1, 13))
     images = {

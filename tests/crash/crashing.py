@@ -72,7 +72,7 @@ class Recorder:
                  f"file.driver=file,file.filename={self.disk},file.cache.no-flush=on,"
                  f"log.driver=file,log.filename={self.log},log.cache.no-flush=on")
         self.machine = machines.Machine(None, cpus=cpus, memory=memory,
-                                        extra=["-blockdev", drive, "-device", "virtio-blk-pci,drive=d0"])
+                                        extra=["-blockdev", drive, "-device", "virtio-blk-pci,drive=d0"], behind=self.disk)
 
     def entries(self):
         """How many writes and flushes there were. The log's head counts an entry before the machine learns that it's done."""

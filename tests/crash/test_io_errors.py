@@ -45,7 +45,7 @@ def boot(disk, config=None):
     debug = f",file.config={config}" if config else ""
     drive = f"driver=raw,node-name=d0,file.driver=blkdebug,file.image.driver=file,file.image.filename={disk}{debug}"
     m = machines.Machine(None, memory=64,
-                         extra=["-blockdev", drive, "-device", "virtio-blk-pci,drive=d0,werror=report,rerror=report"])
+                         extra=["-blockdev", drive, "-device", "virtio-blk-pci,drive=d0,werror=report,rerror=report"], behind=disk)
     m.check("echo in memory")  # by which run() learns a command's status
     return m
 

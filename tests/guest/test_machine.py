@@ -60,7 +60,7 @@ def test_ata_disk_where_there_is_no_virtio(disk):
 @pytest.mark.parametrize("options", ["vectors=0", "disable-legacy=on", "disable-modern=off,packed=off,num-queues=1"])
 def test_virtio_variants(disk, options):
     m = machines.Machine(None, extra=["-drive", f"file={disk},if=none,id=d,format=raw", "-device",
-                                      f"virtio-blk-pci,drive=d,{options}"])
+                                      f"virtio-blk-pci,drive=d,{options}"], behind=disk)
     m.check("cp /sh copy && cmp /sh copy && rm copy && sync")
     m.power_off()
     machines.assert_fs_clean(disk)
@@ -78,6 +78,7 @@ def test_no_disk():
     assert "no disk" in boot_fails(None)
 
 
+@pytest.mark.damages("disk", "there is no file system on it")
 def test_empty_disk(tmp_path):
     blank = str(tmp_path / "blank.img")
     with open(blank, "wb") as f:
@@ -85,6 +86,7 @@ def test_empty_disk(tmp_path):
     assert re.search("cannot mount|not an? .*file system", boot_fails(blank))
 
 
+@pytest.mark.damages("disk", "its superblock is damaged")
 @pytest.mark.parametrize("offset", [0, 8, 12, 16, 32, 48, 80, 96, 2000])
 def test_damaged_superblock_is_refused_or_replaced(disk, offset):
     """The copy at the end serves when the first is damaged; when both are, the machine says so."""
