@@ -95,4 +95,9 @@ $(FUZZ_DIR)/disk_seeds: $(FUZZ_DIR)/objects/disk/tests/fuzz/disk_seeds.c.o $(FUZ
 	$(CC) -fuse-ld=lld $(FUZZ_CHECKS) -o $@ $^
 fuzz-seeds: $(FUZZ_DIR)/disk_seeds user
 	/usr/bin/python3 tests/fuzz/seeds.py $< $(U)/user/bin
-.PHONY: fuzzers fuzz fuzz-coverage coverage fuzz-seeds
+
+# From time to time, of what has grown: what reaches most, at most so many bytes for each fuzzer.
+DISTIL_BYTES ?= 4096
+fuzz-distil: fuzzers
+	/usr/bin/python3 tests/fuzz/distil.py $(FUZZ_DIR) $(DISTIL_BYTES) $(FUZZERS)
+.PHONY: fuzzers fuzz fuzz-coverage coverage fuzz-seeds fuzz-distil
