@@ -90,8 +90,7 @@ struct window {
     uint64_t begin, end, gap;
 };
 
-#define WORTH_TELLING (SECOND / 4000)
-#define PERIOD        (SECOND / 50)
+#define PERIOD (SECOND / 100)
 
 // A twentieth of the memory changes each second.
 static void keep_changing(uint64_t now)
@@ -106,8 +105,7 @@ static void keep_changing(uint64_t now)
     }
 }
 
-// Look at the clock until there is a gap worth telling of at once, or for a while. No more windows are told than the
-// pipe holds while nobody listens. `last` goes from call to call, so that no gap falls between two.
+// Look at the clock for a while. `last` goes from call to call, so that no gap falls between two.
 static struct window watch(uint64_t *last)
 {
     struct window w = { .begin = *last };
@@ -118,7 +116,7 @@ static struct window watch(uint64_t *last)
         if (w.end - *last > w.gap)
             w.gap = w.end - *last;
         *last = w.end;
-    } while (w.gap < WORTH_TELLING && w.end - w.begin < PERIOD);
+    } while (w.end - w.begin < PERIOD);
     return w;
 }
 
@@ -131,9 +129,9 @@ static void watch_for_ever(int out)
 }
 
 struct seen {
-    uint64_t stop;    // the longest gap from the call until the state was taken
+    uint64_t before;  // the longest gap in the half second before the call
+    uint64_t stop;    // from the call until the state was taken
     uint64_t worst;   // until all was durable
-    uint64_t before;  // in as much time before the call
 };
 
 static uint64_t longer(uint64_t a, uint64_t b)
@@ -141,19 +139,28 @@ static uint64_t longer(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-static struct seen listen(int in, uint64_t called, uint64_t taken, uint64_t durable)
+static void note(struct seen *s, struct window w, uint64_t called, uint64_t taken)
+{
+    if (w.end >= called)
+        s->worst = longer(s->worst, w.gap);
+    else if (w.begin >= called - SECOND / 2)
+        s->before = longer(s->before, w.gap);
+    if (w.end >= called && w.begin <= taken)
+        s->stop = longer(s->stop, w.gap);
+}
+
+// Until the checkpoint has ended, and the process has told of the time until then.
+static struct seen listen(int in, uint64_t called, uint64_t taken, struct ckpt_figures *f)
 {
     struct seen s = { 0 };
     struct window w = { 0 };
+    uint64_t ended = 0;
 
-    while (w.end < durable) {
+    while (!ended || w.end < ended) {
         get(in, &w, sizeof(w));
-        if (w.end >= called)
-            s.worst = longer(s.worst, w.gap);
-        else if (w.begin >= called - (durable - called))
-            s.before = longer(s.before, w.gap);
-        if (w.end >= called && w.begin <= taken)
-            s.stop = longer(s.stop, w.gap);
+        note(&s, w, called, taken);
+        if (!ended && ckpt_wait(&f->id, 0, f) == 0)
+            ended = clock_ns();
     }
     return s;
 }
@@ -163,12 +170,10 @@ static void pause_once(int in, pid_t child, const char *suffix)
     sleep_ticks(TICKS_PER_SECOND / 2);
     uint64_t called = clock_ns();
     struct ckpt_figures f = save(child, CKPT_SAVE_EXTERNAL | CKPT_SAVE_NOWAIT, HISTORY);
-    uint64_t taken = clock_ns();
-    bool durable = becomes_durable(&f);
-    struct seen s = listen(in, called, taken, clock_ns());
-    printf("pause%s %.1f us\n", suffix, (double)s.stop / 1000);
-    if (durable)
-        printf("worst%s %.1f us\nbefore%s %.1f us\n", suffix, (double)s.worst / 1000, suffix, (double)s.before / 1000);
+    struct seen s = listen(in, called, clock_ns(), &f);
+    if (becomes_durable(&f))
+        printf("worst%s %.1f us\n", suffix, (double)s.worst / 1000);
+    printf("before%s %.1f us\npause%s %.1f us\n", suffix, (double)s.before / 1000, suffix, (double)s.stop / 1000);
     printf("told%s %.1f us\nfreeze%s %.1f us\n", suffix, (double)f.pause_ns / 1000, suffix, (double)f.freeze_ns / 1000);
 }
 
