@@ -85,18 +85,12 @@ static int raw_disk(int flags)
 
 // ---- pause
 
-// While this time passed, a process that does nothing but look at the clock did not see it.
-struct gap {
-    uint64_t begin, end;
+// So long a time in which a process does nothing but look at the clock, and the longest that it did not see it.
+struct window {
+    uint64_t begin, end, gap;
 };
 
-#define WORTH_TELLING (SECOND / 4000)
-#define PERIOD        (SECOND / 200)
-
-static uint64_t length(struct gap g)
-{
-    return g.end - g.begin;
-}
+#define PERIOD (SECOND / 100)
 
 // A twentieth of the memory changes each second.
 static void keep_changing(uint64_t now)
@@ -111,55 +105,62 @@ static void keep_changing(uint64_t now)
     }
 }
 
-// Look at the clock until there is a gap worth telling of at once, or for a while, and return the longest one. No more
-// are told than the pipe holds while nobody listens. `last` goes from call to call, so that no gap falls between two.
-static struct gap watch(uint64_t *last)
+// Look at the clock for a while. `last` goes from call to call, so that no gap falls between two.
+static struct window watch(uint64_t *last)
 {
-    uint64_t begin = *last;
-    struct gap longest = { 0 };
+    struct window w = { .begin = *last };
 
-    while (length(longest) < WORTH_TELLING && *last - begin < PERIOD) {
+    do {
         keep_changing(*last);
-        struct gap g = { *last, clock_ns() };
-        *last = g.end;
-        if (length(g) > length(longest))
-            longest = g;
-    }
-    return longest;
+        w.end = clock_ns();
+        if (w.end - *last > w.gap)
+            w.gap = w.end - *last;
+        *last = w.end;
+    } while (w.end - w.begin < PERIOD);
+    return w;
 }
 
 static void watch_for_ever(int out)
 {
     for (uint64_t last = clock_ns();;) {
-        struct gap g = watch(&last);
-        put(out, &g, sizeof(g));
+        struct window w = watch(&last);
+        put(out, &w, sizeof(w));
     }
 }
 
 struct seen {
-    uint64_t stop;    // the longest gap from the call until the state was taken
+    uint64_t before;  // the longest gap in the half second before the call
+    uint64_t stop;    // from the call until the state was taken
     uint64_t worst;   // until all was durable
-    uint64_t before;  // in as much time before the call
 };
 
-static uint64_t longer(uint64_t longest, struct gap g)
+static uint64_t longer(uint64_t a, uint64_t b)
 {
-    return length(g) > longest ? length(g) : longest;
+    return a > b ? a : b;
 }
 
-static struct seen listen(int in, uint64_t called, uint64_t taken, uint64_t durable)
+static void note(struct seen *s, struct window w, uint64_t called, uint64_t taken)
+{
+    if (w.end >= called)
+        s->worst = longer(s->worst, w.gap);
+    else if (w.begin >= called - SECOND / 2)
+        s->before = longer(s->before, w.gap);
+    if (w.end >= called && w.begin <= taken)
+        s->stop = longer(s->stop, w.gap);
+}
+
+// Until the checkpoint has ended, and the process has told of the time until then.
+static struct seen listen(int in, uint64_t called, uint64_t taken, struct ckpt_figures *f)
 {
     struct seen s = { 0 };
-    struct gap g = { 0 };
+    struct window w = { 0 };
+    uint64_t ended = 0;
 
-    while (g.end < durable) {
-        get(in, &g, sizeof(g));
-        if (g.end >= called)
-            s.worst = longer(s.worst, g);
-        else if (g.begin >= called - (durable - called))
-            s.before = longer(s.before, g);
-        if (g.end >= called && g.begin <= taken)
-            s.stop = longer(s.stop, g);
+    while (!ended || w.end < ended) {
+        get(in, &w, sizeof(w));
+        note(&s, w, called, taken);
+        if (!ended && ckpt_wait(&f->id, 0, f) == 0)
+            ended = clock_ns();
     }
     return s;
 }
@@ -169,18 +170,16 @@ static void pause_once(int in, pid_t child, const char *suffix)
     sleep_ticks(TICKS_PER_SECOND / 2);
     uint64_t called = clock_ns();
     struct ckpt_figures f = save(child, CKPT_SAVE_EXTERNAL | CKPT_SAVE_NOWAIT, HISTORY);
-    uint64_t taken = clock_ns();
-    bool durable = becomes_durable(&f);
-    struct seen s = listen(in, called, taken, clock_ns());
-    printf("pause%s %.1f us\n", suffix, (double)s.stop / 1000);
-    if (durable)
-        printf("worst%s %.1f us\nbefore%s %.1f us\n", suffix, (double)s.worst / 1000, suffix, (double)s.before / 1000);
+    struct seen s = listen(in, called, clock_ns(), &f);
+    if (becomes_durable(&f))
+        printf("worst%s %.1f us\n", suffix, (double)s.worst / 1000);
+    printf("before%s %.1f us\npause%s %.1f us\n", suffix, (double)s.before / 1000, suffix, (double)s.stop / 1000);
     printf("told%s %.1f us\nfreeze%s %.1f us\n", suffix, (double)f.pause_ns / 1000, suffix, (double)f.freeze_ns / 1000);
 }
 
 static void pause(uint32_t kib)
 {
-    struct gap g;
+    struct window w;
     int to[2];
 
     make_pipe(to);
@@ -190,7 +189,7 @@ static void pause(uint32_t kib)
         watch_for_ever(to[1]);
     }
     close(to[1]);
-    get(to[0], &g, sizeof(g));
+    get(to[0], &w, sizeof(w));
     pages = kib * KIB / PAGE;
     for (int k = 0; k < samples(); k++) {
         remove_image();
@@ -225,7 +224,7 @@ static void fork_and_write(uint32_t kib)
         uint64_t last = clock_ns();
         show_ns("fork_pause", last - begin);
         do
-            worst = longer(worst, watch(&last));
+            worst = longer(worst, watch(&last).gap);
         while (waitpid(child, NULL, WNOHANG) == 0);
         show_ns("fork_worst", worst);
     }

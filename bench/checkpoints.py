@@ -76,7 +76,7 @@ def median(results, name, kib, digits=0, factor=1.0):
 
 def pause_rows(results):
     columns = {"pause": "pause", "told": "as the kernel tells it", "freeze": "of it until it stood still", "pause_again": "next epoch", "worst": "longest gap until durable",
-               "before": "in as much time before", "fork_pause": "fork + write: pause", "fork_worst": "longest gap until durable"}
+               "before": "in the half second before", "fork_pause": "fork + write: pause", "fork_worst": "longest gap until durable"}
     rows = heading("memory", *columns.values())
     for kib in PAUSES:
         rows.append(row(memory(kib), *(cell(results[at(name, kib)]) if at(name, kib) in results else "no memory" for name in columns)))

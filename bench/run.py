@@ -17,6 +17,18 @@ import pictures
 import scaling
 import storage
 
+WANTED = {
+    "pause_us_256MiB": "below 1000, and 1.5 times that at 1 MiB",
+    "pause_us_1GiB": "at most twice that at 1 MiB",
+    "save_over_raw_256MiB": "at least 0.7",
+    "incremental_over_changed_1pct": "at most 1.2",
+    "restore_first_us_1MiB": "at most 5000",
+    "restore_first_us_256MiB": "at most 5000",
+    "restore_all_over_raw_256MiB": "at least 0.8",
+    "durable_per_s": "at least 100",
+    "nondurable_per_s": "at least 1000",
+    "slowdown_pct": "at most 5",
+}
 PAGES = {module.__name__: module for module in (basics, storage, checkpoints, scaling)}
 
 
@@ -41,9 +53,9 @@ def number(value):
 
 
 def headline_table(named):
-    rows = common.heading("", "median", "least", "most", "of", "unit")
+    rows = common.heading("", "median", "least", "most", "of", "unit", "wanted")
     for name, f in named.items():
-        rows.append(common.row(name, *(number(f[k]) for k in ("median", "min", "max")), f["n"], f["unit"]))
+        rows.append(common.row(name, *(number(f[k]) for k in ("median", "min", "max")), f["n"], f["unit"], WANTED.get(name, "")))
     return "\n".join([*rows, ""])
 
 
@@ -57,7 +69,9 @@ def write_pages(folder, figures, named):
         shown = "".join(f"\n![{what}]({picture}.svg)\n" for picture, what in getattr(PAGES[name], "PICTURES", {}).items())
         write(folder, name + ".md", common.document(PAGES[name].TITLE, PAGES[name].table(results) + shown))
     if len(figures) == len(PAGES):
-        write(folder, "headline.md", common.document("Figures by name", headline_table(named)))
+        others = sorted(f[:-3] for f in os.listdir(folder) if f.endswith(".md") and f != "README.md")
+        links = ", ".join(f"[{name}]({name}.md)" for name in others)
+        write(folder, "README.md", common.document("Amber, measured", f"More: {links}.\n\n{headline_table(named)}"))
 
 
 def main():
