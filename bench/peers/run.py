@@ -31,14 +31,14 @@ AMBER_DISK = "3G"
 PEER = os.path.join(PEERS, "peer")
 
 FIGURES = {
-    "pause": "The longest gap that the process saw, from the call until the image was durable, ms",
+    "stop": "The process stands still, ms",
+    "gap": "The longest gap that it saw from the call until the image was durable, ms",
     "durable": "From the call to a durable image, ms",
     "first": "From the call to the restored process's first instruction, ms",
     "all": "From the call until it has touched all of its pages, ms",
 }
 # What bench/checkpoints.c calls the same: its mode, and its name.
-AMBER = {"pause": ("pause", "worst"), "durable": ("save", "full_time"), "first": ("restore", "first"), "all": ("restore", "all")}
-
+AMBER = {"stop": ("pause", "pause"), "gap": ("pause", "worst"), "durable": ("save", "full_time"), "first": ("restore", "first"), "all": ("restore", "all")}
 
 # What may keep a system from being measured.
 PROBLEMS = (Skip, AssertionError, OSError, subprocess.SubprocessError)
@@ -182,14 +182,19 @@ def dmtcp():
 # ---- text
 
 def number(value):
+    """Three digits, or so."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def spread(f):
+    return f"{number(f['median'])} ({number(f['min'])}–{number(f['max'])})"
 
 
 def cell(bench, system, name, mib):
     f = bench.figures[system].get(name, {}).get(mib)
     if not f:
         return "–"
-    text = f"{number(f['median'])} ({number(f['min'])}–{number(f['max'])})"
+    text = spread(f)
     if name == "durable":
         text += f", {number(mib * 1048.576 / f['median'])} MB/s"
     amber = bench.figures.get("Amber", {}).get(name, {}).get(mib)
@@ -204,29 +209,41 @@ def figure_rows(bench, name):
     return rows
 
 
+def times_better(f, original):
+    """How many times the original's speed that is."""
+    return number(f["median"] / original["median"] if f["unit"] == "MB/s" else original["median"] / f["median"])
+
+
 def xv6_rows(kernels):
-    names = list(kernels)
-    rows = common.heading("", *names, *(f"{name} against the original" for name in names[:-1]))
+    *ours, original = kernels
+    rows = common.heading("", *kernels, *(f"times better: {name}" for name in ours))
     for key, (title, unit, _) in xv6.FIGURES.items():
-        values = [kernels[name][key] for name in names]
-        better = [values[-1]["median"] / v["median"] if unit != "MB/s" else v["median"] / values[-1]["median"] for v in values[:-1]]
-        rows.append(common.row(f"{title}, {unit}", *(common.cell(v, 1) for v in values), *(f"{number(b)} times as good" for b in better)))
+        rows.append(common.row(f"{title}, {unit}", *(spread(kernels[name][key]) for name in kernels),
+                               *(times_better(kernels[name][key], kernels[original][key]) for name in ours)))
     return rows
+
+
+def counts(bench):
+    """How many samples the figures are medians of."""
+    return ", ".join(f"{system} {next(iter(figures['durable'].values()))['n']}" for system, figures in bench.figures.items())
 
 
 def text_of(bench, kernels, load):
     lines = [
-        f"Medians (least–most) of {ROUNDS}, Amber's of 7; in bold: how many times Amber's. MB are 10^6 bytes, of the process's memory. Load {load:.1f} at the beginning. "
-        + "; ".join(f"{k}: {v}" for k, v in bench.versions.items()) + ".", "",
-        "The process has so much memory, in pages that differ; it looks at the clock all the time and changes 5 % of its pages a second. Amber and what is called "
-        f"emulated run in the same QEMU with the same options: 2 CPUs, {debian.MEMORY_MIB} MiB, virtio-blk. Others are saved from outside while they run, with `fsync` of all that was "
-        "written, and restored from the files' cache; Amber's gap is of such a save as well, its durable image that of a process that saves itself; its restore reads the disk, which the host may have in memory. "
-        "fork + write: the child writes its memory into a file, with `fdatasync`.", ""]
+        f"Load {load:.1f} at the beginning. " + "; ".join(f"{name}: {version}" for name, version in bench.versions.items()) + ".", "",
+        f"Medians (least–most); samples: {counts(bench)}. In bold: how many times Amber's. MB are 10^6 bytes, of the process's memory.", "",
+        "The process has so much memory, in pages that differ; it looks at the clock all the time and changes 5 % of its pages a second. What is emulated runs in the same QEMU as "
+        f"Amber, with the same options: 2 CPUs, {debian.MEMORY_MIB} MiB, virtio-blk. What is native runs on the host itself, beside no emulator, and on its disk.", "",
+        "It stands still until its state has been taken: that is Amber's longest gap meanwhile, the time of `fork()`, and the whole gap of who stops it for the whole save.", "",
+        "The others save it from outside while it runs, with `fsync` of all that they wrote, and restore from the files' cache; fork + write: the child writes its memory into a file, "
+        "with `fdatasync`. Amber's stop and gap are of such a save, too; its durable image is that of a process that saves itself, and its restores read the disk, which the host may "
+        "have in memory.", ""]
     for name, title in FIGURES.items():
         lines += [f"**{title}.**", "", *figure_rows(bench, name), ""]
     if kernels:
-        lines += ["**Beside the original xv6**, one program on both, `-kernel` and the same options. A write of the original's has reached its log on the disk when it returns; "
-                  "one of Amber's has after `fsync`, or a second.", "", *xv6_rows(kernels), ""]
+        lines += ["**Beside the original xv6.** One program on both, which uses xv6's calls only; booted by `-kernel`, with the same options. The original's writes are in its log on "
+                  "the disk when they return, Amber's within a second. The original's idle CPUs look for work all the time, which takes the host's from who works.", "",
+                  *xv6_rows(kernels), ""]
     if bench.skipped:
         lines += ["**Not measured.**", "", *(f"- {system}: {reason}" for system, reason in bench.skipped.items()), ""]
     return "\n".join(lines)
