@@ -44,12 +44,12 @@ def build_original(source):
     return os.path.join(copy, "kernel"), os.path.join(copy, "fs.img")
 
 
-def boot_original(kernel, disk, folder):
+def boot_original(kernel, disk, folder, cpus):
     """Its file system is on the second disk; the first one is the boot loader's, which isn't needed."""
     first = os.path.join(folder, "first.img")
     with open(first, "wb") as f:
         f.truncate(1 << 20)
-    return machines.Machine(first, drive="ide", kernel=kernel, extra=(*SCREEN, "-drive", f"file={disk},if=ide,index=1,format=raw,cache=writeback"))
+    return machines.Machine(first, cpus=cpus, drive="ide", kernel=kernel, extra=(*SCREEN, "-drive", f"file={disk},if=ide,index=1,format=raw,cache=writeback"))
 
 
 def run_measure(machine):
@@ -80,14 +80,15 @@ def measure_kernel(boot):
 
 
 def measure(source):
-    """{kernel: {figure: …}}. Raises Skip when there is no tree, or it doesn't build."""
+    """{"Amber": and "xv6": {how it ran: {figure: …}}}. Raises Skip when there is no tree, or it doesn't build."""
     if not source:
         raise Skip("no tree of xv6 is given: make bench-peers XV6=/path/to/xv6-public")
     kernel, original = build_original(source)
     with tempfile.TemporaryDirectory(dir=PEERS) as folder:
         disk = without_holes(machines.make_disk(os.path.join(folder, "amber.img"), [MEASURE]))
         return {
-            "Amber, virtio-blk": measure_kernel(lambda: machines.Machine(disk, extra=SCREEN)),
-            "Amber, IDE": measure_kernel(lambda: machines.Machine(disk, drive="ide", extra=SCREEN)),
-            "xv6, IDE": measure_kernel(lambda: boot_original(kernel, original, folder)),
+            "Amber": {"virtio-blk": measure_kernel(lambda: machines.Machine(disk, extra=SCREEN)),
+                      "IDE": measure_kernel(lambda: machines.Machine(disk, drive="ide", extra=SCREEN))},
+            "xv6": {"IDE": measure_kernel(lambda: boot_original(kernel, original, folder, 2)),
+                    "IDE, 1 CPU": measure_kernel(lambda: boot_original(kernel, original, folder, 1))},
         }
