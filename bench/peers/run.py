@@ -44,16 +44,6 @@ AMBER = {"stop": ("pause", "pause"), "gap": ("pause", "worst"), "durable": ("sav
 PROBLEMS = (Skip, AssertionError, OSError, subprocess.SubprocessError)
 
 
-def samples_of(text):
-    """{name: values} of lines "name value unit"."""
-    samples = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3:
-            samples.setdefault(words[0], []).append(float(words[1]))
-    return samples
-
-
 def version_of(text):
     return text.split("\n")[0].replace("Version:", "").strip()
 
@@ -116,7 +106,7 @@ class Bench:
         if not self.debian:
             programs = self.folder()
             shutil.copy(PEER, programs)
-            if os.environ.get("DMTCP"):
+            if has_dmtcp():
                 shutil.copytree(dmtcp(), os.path.join(programs, "dmtcp"), symlinks=True)
             self.debian = debian.boot(self.folder(), programs)
             self.stack.callback(self.debian.kill)
@@ -127,7 +117,7 @@ class Bench:
     def open_emulated(self, kind, command, first=lambda: None):
         first()
         guest = self.guest()
-        return lambda mib: samples_of(guest.check(f"/programs/peer {kind} {mib} {ROUNDS} /images {command}", TIMEOUT))
+        return lambda mib: common.run(guest, f"/programs/peer {kind} {mib} {ROUNDS} /images {command}", TIMEOUT)
 
     def open_native_criu(self):
         command = criu_natively()
@@ -140,43 +130,47 @@ def peer_natively(kind, mib, rounds, command):
         result = subprocess.run([PEER, kind, str(mib), str(rounds), folder, *command], capture_output=True, text=True, timeout=TIMEOUT)
     if result.returncode:
         raise Skip(result.stderr.strip())
-    return samples_of(result.stdout)
+    return common.samples_of(result.stdout)
 
 
 def native(kind, command):
     return lambda mib: peer_natively(kind, mib, ROUNDS, command)
 
 
+def why_not(command):
+    """Why CRIU, called so, does not work on this kernel; None: it does."""
+    try:
+        peer_natively("criu", 1, 1, command)
+    except Skip as problem:
+        return str(problem)
+    return None
+
+
 def criu_natively():
-    """How CRIU is called that works on this kernel: the host's, or that of Debian's newest."""
-    reasons = []
-
-    def works(name, command):
-        try:
-            peer_natively("criu", 1, 1, command)
-        except Skip as problem:
-            reasons.append(f"{name}: {problem}")
-        return not reasons or not reasons[-1].startswith(name)
-
+    """How a CRIU is called that works here: the host's, or else that of Debian's newest."""
     if os.geteuid() != 0:
         raise Skip("CRIU needs root")
     own = shutil.which("criu")
-    if own and works("the host's", [own]):
+    if own and not why_not([own]):
         return [own]
     command = debian.program_of(debian.tree(debian.NATIVE_SUITE, ("criu",)), "criu")
-    if works(f"Debian {debian.NATIVE_SUITE}'s", command):
-        return command
-    raise Skip("; ".join(reasons))
+    reason = why_not(command)
+    if reason:
+        raise Skip(f"Debian {debian.NATIVE_SUITE}'s CRIU: {reason}")
+    return command
+
+
+def has_dmtcp():
+    return os.path.exists(os.path.join(os.environ.get("DMTCP", ""), "bin/dmtcp_launch"))
 
 
 def dmtcp():
     """The folder that DMTCP is installed in."""
-    folder = os.environ.get("DMTCP")
-    if not folder:
+    if not os.environ.get("DMTCP"):
         raise Skip("Debian has no package of it; DMTCP=FOLDER names one that is installed there")
-    if not os.path.exists(os.path.join(folder, "bin/dmtcp_launch")):
-        raise Skip(f"{folder}/bin/dmtcp_launch is missing")
-    return os.path.abspath(folder)
+    if not has_dmtcp():
+        raise Skip(f"{os.environ['DMTCP']}/bin/dmtcp_launch is missing")
+    return os.path.abspath(os.environ["DMTCP"])
 
 
 # ---- text
