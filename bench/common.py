@@ -30,12 +30,17 @@ class Values(list):
         self.unit = unit
 
 
-def run(machine, command, timeout=600):
-    """What the program measured: {name: Values}."""
+def samples_of(text):
+    """What a program measured: {name: Values}, of lines "name value unit"."""
     samples = {}
-    for name, value, unit in re.findall(r"^(\w+) (-?[\d.]+) (\S+)$", machine.check(command, timeout=timeout), re.M):
+    for name, value, unit in re.findall(r"^(\w+) (-?[\d.]+) (\S+)$", text, re.M):
         samples.setdefault(name, Values(unit)).append(float(value))
     return samples
+
+
+def run(machine, command, timeout=600):
+    """The same, of a program of the guest."""
+    return samples_of(machine.check(command, timeout=timeout))
 
 
 def ratio(over, under):

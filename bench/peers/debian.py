@@ -35,10 +35,17 @@ class Skip(Exception):
 
 
 def run(*command):
-    result = subprocess.run(command, capture_output=True, text=True)
+    """A command that must succeed. What this is called from by make is no business of another make."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
     if result.returncode:
-        raise Skip(f"{command[0]}: {(result.stderr or result.stdout).strip().splitlines()[-1:]}")
-    return result.stdout
+        lines = (result.stderr or result.stdout).strip().splitlines()
+        raise Skip(f"{os.path.basename(command[0])}: {lines[-1] if lines else f'status {result.returncode}'}")
+
+
+def remove_tree(folder):
+    """Nothing that may still be mounted there: debootstrap mounts /proc, and may have been cut short."""
+    run("rm", "-rf", "--one-file-system", folder)
 
 
 def need(program, package):
@@ -58,10 +65,10 @@ def tree(suite, packages):
         raise Skip("debootstrap needs root")
     print(f"fetching Debian {suite} ...", flush=True)
     unfinished = folder + ".unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
+    remove_tree(unfinished)
     os.makedirs(PEERS, exist_ok=True)
     run(debootstrap, "--variant=minbase", "--include=" + ",".join(packages), suite, unfinished, MIRROR)
-    shutil.rmtree(os.path.join(unfinished, "var/cache/apt"), ignore_errors=True)
+    remove_tree(os.path.join(unfinished, "var/cache/apt"))
     os.rename(unfinished, folder)
     return folder
 
@@ -96,7 +103,7 @@ def guest_parts():
         name = next(n for n in sorted(os.listdir(os.path.join(folder, "boot"))) if n.startswith(os.path.basename(part)))
         shutil.copy(os.path.join(folder, "boot", name), part)
     os.rename(disk_from(folder, LABEL, GUEST_DISK, parts[0] + ".unfinished"), parts[0])
-    shutil.rmtree(folder)
+    remove_tree(folder)
     return parts
 
 

@@ -55,6 +55,7 @@ struct shared {
     uint64_t first_ns;    // when TOUCH_ALL was seen,
     uint64_t all_ns;      // and when it was done
     uint64_t begun_ns;    // when the fork was begun,
+    uint64_t forked_ns;   // when it returned,
     uint64_t durable_ns;  // and when the child had written all
 };
 
@@ -148,6 +149,7 @@ static void fork_and_write(void)
         shared->durable_ns = clock_ns();
         _exit(0);
     }
+    shared->forked_ns = clock_ns();
 }
 
 // Look at the clock all the time, and keep the longest gap. A twentieth of the memory changes each second. Who is
@@ -530,7 +532,9 @@ static void measure(const struct peer *peer)
     sleep_ms(200);
     longest_gap();
     uint64_t took = peer->save();
-    show_us("pause", longest_gap());
+    uint64_t gap = longest_gap();
+    show_us("gap", gap);
+    show_us("stop", shared->forked_ns ? shared->forked_ns - shared->begun_ns : gap);
     show_us("durable", took);
     printf("image %llu bytes\n", (unsigned long long)folder_bytes());
     peer->kill();

@@ -31,27 +31,17 @@ AMBER_DISK = "3G"
 PEER = os.path.join(PEERS, "peer")
 
 FIGURES = {
-    "pause": "The longest gap that the process saw, from the call until the image was durable, ms",
+    "stop": "The process stands still, ms",
+    "gap": "The longest gap that it saw from the call until the image was durable, ms",
     "durable": "From the call to a durable image, ms",
     "first": "From the call to the restored process's first instruction, ms",
     "all": "From the call until it has touched all of its pages, ms",
 }
 # What bench/checkpoints.c calls the same: its mode, and its name.
-AMBER = {"pause": ("pause", "worst"), "durable": ("save", "full_time"), "first": ("restore", "first"), "all": ("restore", "all")}
-
+AMBER = {"stop": ("pause", "pause"), "gap": ("pause", "worst"), "durable": ("save", "full_time"), "first": ("restore", "first"), "all": ("restore", "all")}
 
 # What may keep a system from being measured.
 PROBLEMS = (Skip, AssertionError, OSError, subprocess.SubprocessError)
-
-
-def samples_of(text):
-    """{name: values} of lines "name value unit"."""
-    samples = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3:
-            samples.setdefault(words[0], []).append(float(words[1]))
-    return samples
 
 
 def version_of(text):
@@ -87,7 +77,7 @@ class Bench:
             self.skipped[system] = " ".join(str(problem).split())[:300]
             return None
         finally:
-            print(f"{system} {' '.join(map(str, arguments))}: {self.skipped.get(system, 'done')} ({time.monotonic() - begin:.0f} s)", flush=True)
+            print(f"{' '.join([system, *map(str, arguments)])}: {self.skipped.get(system, 'done')} ({time.monotonic() - begin:.0f} s)", flush=True)
 
     def measure(self):
         """Size after size, and of each size all systems one after the other: so what else the machine does weighs on all alike."""
@@ -116,7 +106,7 @@ class Bench:
         if not self.debian:
             programs = self.folder()
             shutil.copy(PEER, programs)
-            if os.environ.get("DMTCP"):
+            if has_dmtcp():
                 shutil.copytree(dmtcp(), os.path.join(programs, "dmtcp"), symlinks=True)
             self.debian = debian.boot(self.folder(), programs)
             self.stack.callback(self.debian.kill)
@@ -127,7 +117,7 @@ class Bench:
     def open_emulated(self, kind, command, first=lambda: None):
         first()
         guest = self.guest()
-        return lambda mib: samples_of(guest.check(f"/programs/peer {kind} {mib} {ROUNDS} /images {command}", TIMEOUT))
+        return lambda mib: common.run(guest, f"/programs/peer {kind} {mib} {ROUNDS} /images {command}", TIMEOUT)
 
     def open_native_criu(self):
         command = criu_natively()
@@ -140,56 +130,65 @@ def peer_natively(kind, mib, rounds, command):
         result = subprocess.run([PEER, kind, str(mib), str(rounds), folder, *command], capture_output=True, text=True, timeout=TIMEOUT)
     if result.returncode:
         raise Skip(result.stderr.strip())
-    return samples_of(result.stdout)
+    return common.samples_of(result.stdout)
 
 
 def native(kind, command):
     return lambda mib: peer_natively(kind, mib, ROUNDS, command)
 
 
+def why_not(command):
+    """Why CRIU, called so, does not work on this kernel; None: it does."""
+    try:
+        peer_natively("criu", 1, 1, command)
+    except Skip as problem:
+        return str(problem)
+    return None
+
+
 def criu_natively():
-    """How CRIU is called that works on this kernel: the host's, or that of Debian's newest."""
-    reasons = []
-
-    def works(name, command):
-        try:
-            peer_natively("criu", 1, 1, command)
-        except Skip as problem:
-            reasons.append(f"{name}: {problem}")
-        return not reasons or not reasons[-1].startswith(name)
-
+    """How a CRIU is called that works here: the host's, or else that of Debian's newest."""
     if os.geteuid() != 0:
         raise Skip("CRIU needs root")
     own = shutil.which("criu")
-    if own and works("the host's", [own]):
+    if own and not why_not([own]):
         return [own]
     command = debian.program_of(debian.tree(debian.NATIVE_SUITE, ("criu",)), "criu")
-    if works(f"Debian {debian.NATIVE_SUITE}'s", command):
-        return command
-    raise Skip("; ".join(reasons))
+    reason = why_not(command)
+    if reason:
+        raise Skip(f"Debian {debian.NATIVE_SUITE}'s CRIU: {reason}")
+    return command
+
+
+def has_dmtcp():
+    return os.path.exists(os.path.join(os.environ.get("DMTCP", ""), "bin/dmtcp_launch"))
 
 
 def dmtcp():
     """The folder that DMTCP is installed in."""
-    folder = os.environ.get("DMTCP")
-    if not folder:
+    if not os.environ.get("DMTCP"):
         raise Skip("Debian has no package of it; DMTCP=FOLDER names one that is installed there")
-    if not os.path.exists(os.path.join(folder, "bin/dmtcp_launch")):
-        raise Skip(f"{folder}/bin/dmtcp_launch is missing")
-    return os.path.abspath(folder)
+    if not has_dmtcp():
+        raise Skip(f"{os.environ['DMTCP']}/bin/dmtcp_launch is missing")
+    return os.path.abspath(os.environ["DMTCP"])
 
 
 # ---- text
 
 def number(value):
+    """Three digits, or so."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def spread(f):
+    return f"{number(f['median'])} ({number(f['min'])}–{number(f['max'])})"
 
 
 def cell(bench, system, name, mib):
     f = bench.figures[system].get(name, {}).get(mib)
     if not f:
         return "–"
-    text = f"{number(f['median'])} ({number(f['min'])}–{number(f['max'])})"
+    text = spread(f)
     if name == "durable":
         text += f", {number(mib * 1048.576 / f['median'])} MB/s"
     amber = bench.figures.get("Amber", {}).get(name, {}).get(mib)
@@ -204,29 +203,44 @@ def figure_rows(bench, name):
     return rows
 
 
+def times_better(ours, originals):
+    """How many times the speed of the better original that is."""
+    times = [ours["median"] / f["median"] if f["unit"] == "MB/s" else f["median"] / ours["median"] for f in originals]
+    return number(min(times))
+
+
 def xv6_rows(kernels):
-    names = list(kernels)
-    rows = common.heading("", *names, *(f"{name} against the original" for name in names[:-1]))
+    columns = [(kernel, way) for kernel, ways in kernels.items() for way in ways]
+    rows = common.heading("", *(f"{kernel}, {way}" for kernel, way in columns), *(f"times better: {way}" for way in kernels["Amber"]))
     for key, (title, unit, _) in xv6.FIGURES.items():
-        values = [kernels[name][key] for name in names]
-        better = [values[-1]["median"] / v["median"] if unit != "MB/s" else v["median"] / values[-1]["median"] for v in values[:-1]]
-        rows.append(common.row(f"{title}, {unit}", *(common.cell(v, 1) for v in values), *(f"{number(b)} times as good" for b in better)))
+        originals = [figures[key] for figures in kernels["xv6"].values()]
+        rows.append(common.row(f"{title}, {unit}", *(spread(kernels[kernel][way][key]) for kernel, way in columns),
+                               *(times_better(figures[key], originals) for figures in kernels["Amber"].values())))
     return rows
+
+
+def counts(bench):
+    """How many samples the figures are medians of."""
+    return ", ".join(f"{system} {next(iter(figures['durable'].values()))['n']}" for system, figures in bench.figures.items())
 
 
 def text_of(bench, kernels, load):
     lines = [
-        f"Medians (least–most) of {ROUNDS}, Amber's of 7; in bold: how many times Amber's. MB are 10^6 bytes, of the process's memory. Load {load:.1f} at the beginning. "
-        + "; ".join(f"{k}: {v}" for k, v in bench.versions.items()) + ".", "",
-        "The process has so much memory, in pages that differ; it looks at the clock all the time and changes 5 % of its pages a second. Amber and what is called "
-        f"emulated run in the same QEMU with the same options: 2 CPUs, {debian.MEMORY_MIB} MiB, virtio-blk. Others are saved from outside while they run, with `fsync` of all that was "
-        "written, and restored from the files' cache; Amber's gap is of such a save as well, its durable image that of a process that saves itself; its restore reads the disk, which the host may have in memory. "
-        "fork + write: the child writes its memory into a file, with `fdatasync`.", ""]
+        "; ".join([f"Load {load:.1f} at the beginning", *(f"{name}: {version}" for name, version in bench.versions.items())]) + ".", "",
+        f"Medians (least–most); samples: {counts(bench)}. In bold: how many times Amber's. MB are 10^6 bytes, of the process's memory.", "",
+        "The process has so much memory, in pages that differ; it looks at the clock all the time and changes 5 % of its pages a second. What is emulated runs in the same QEMU as "
+        f"Amber, with the same options: 2 CPUs, {debian.MEMORY_MIB} MiB, virtio-blk. What is native runs on the host itself, beside no emulator, and on its disk.", "",
+        "It stands still until its state has been taken: that is Amber's longest gap meanwhile, the time of `fork()`, and the whole gap of who stops it for the whole save.", "",
+        "The others save it from outside while it runs, with `fsync` of all that they wrote, and restore from the files' cache; fork + write: the child writes its memory into a file, "
+        "with `fdatasync`. Amber's stop and gap are of such a save, too; its durable image is that of a process that saves itself, and its restores read the disk, which the host may "
+        "have in memory.", ""]
     for name, title in FIGURES.items():
         lines += [f"**{title}.**", "", *figure_rows(bench, name), ""]
     if kernels:
-        lines += ["**Beside the original xv6**, one program on both, `-kernel` and the same options. A write of the original's has reached its log on the disk when it returns; "
-                  "one of Amber's has after `fsync`, or a second.", "", *xv6_rows(kernels), ""]
+        lines += ["**Beside the original xv6.** One program on both, which uses xv6's calls only; booted by `-kernel`, with the same options. The original's writes are in its log on "
+                  "the disk when they return, Amber's within a second. The original's idle CPUs look for work all the time, which takes the host's from who works: so it is also measured with "
+                  "one. Times better: than the better of both.", "",
+                  *xv6_rows(kernels), ""]
     if bench.skipped:
         lines += ["**Not measured.**", "", *(f"- {system}: {reason}" for system, reason in bench.skipped.items()), ""]
     return "\n".join(lines)
@@ -242,7 +256,7 @@ def main():
     with contextlib.ExitStack() as stack:
         bench = Bench(stack)
         bench.measure()
-    kernels = bench.attempt("the original xv6", xv6.measure, os.environ.get("XV6")) or {}
+    kernels = bench.attempt("the original xv6", lambda: xv6.measure(os.environ.get("XV6"))) or {}
     text = text_of(bench, kernels, load)
     print("\n" + text)
     if arguments.folder:

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from common import figure, machines, without_holes
-from debian import PEERS, Skip, need
+from debian import PEERS, Skip, need, run
 
 BOOTS = 5
 SCREEN = ("-vga", "std")  # the original does not start without one; so all get it
@@ -33,23 +33,23 @@ def build_original(source):
     need("gcc", "gcc")
     copy = os.path.join(PEERS, "xv6")
     shutil.rmtree(copy, ignore_errors=True)
+    if not os.path.exists(os.path.join(source, "kernel.ld")):
+        raise Skip(f"{source} is not a tree of xv6-public")
     shutil.copytree(source, copy)
     # -w: newer compilers warn of more, and the tree takes warnings for errors.
-    made = subprocess.run(["make", "-C", copy, "CC=gcc -w", "kernel", "fs.img"], capture_output=True, text=True)
-    if made.returncode:
-        raise Skip(f"xv6 does not build: {made.stderr.strip().splitlines()[-1:]}")
+    run("make", "-C", copy, "CC=gcc -w", "kernel", "fs.img")
     shutil.copy(MEASURE, os.path.join(copy, "_measure"))
     programs = sorted(os.path.basename(p) for p in glob.glob(os.path.join(copy, "_*")))
     subprocess.run([os.path.join(copy, "mkfs"), "fs.img", "README", *programs], cwd=copy, check=True, capture_output=True)
     return os.path.join(copy, "kernel"), os.path.join(copy, "fs.img")
 
 
-def boot_original(kernel, disk, folder):
+def boot_original(kernel, disk, folder, cpus):
     """Its file system is on the second disk; the first one is the boot loader's, which isn't needed."""
     first = os.path.join(folder, "first.img")
     with open(first, "wb") as f:
         f.truncate(1 << 20)
-    return machines.Machine(first, drive="ide", kernel=kernel, extra=(*SCREEN, "-drive", f"file={disk},if=ide,index=1,format=raw,cache=writeback"))
+    return machines.Machine(first, cpus=cpus, drive="ide", kernel=kernel, extra=(*SCREEN, "-drive", f"file={disk},if=ide,index=1,format=raw,cache=writeback"))
 
 
 def run_measure(machine):
@@ -80,14 +80,15 @@ def measure_kernel(boot):
 
 
 def measure(source):
-    """{kernel: {figure: …}}. Raises Skip when there is no tree, or it doesn't build."""
+    """{"Amber": and "xv6": {how it ran: {figure: …}}}. Raises Skip when there is no tree, or it doesn't build."""
     if not source:
         raise Skip("no tree of xv6 is given: make bench-peers XV6=/path/to/xv6-public")
     kernel, original = build_original(source)
     with tempfile.TemporaryDirectory(dir=PEERS) as folder:
         disk = without_holes(machines.make_disk(os.path.join(folder, "amber.img"), [MEASURE]))
         return {
-            "Amber, virtio-blk": measure_kernel(lambda: machines.Machine(disk, extra=SCREEN)),
-            "Amber, IDE": measure_kernel(lambda: machines.Machine(disk, drive="ide", extra=SCREEN)),
-            "xv6, IDE": measure_kernel(lambda: boot_original(kernel, original, folder)),
+            "Amber": {"virtio-blk": measure_kernel(lambda: machines.Machine(disk, extra=SCREEN)),
+                      "IDE": measure_kernel(lambda: machines.Machine(disk, drive="ide", extra=SCREEN))},
+            "xv6": {"IDE": measure_kernel(lambda: boot_original(kernel, original, folder, 2)),
+                    "IDE, 1 CPU": measure_kernel(lambda: boot_original(kernel, original, folder, 1))},
         }
