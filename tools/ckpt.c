@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 // Options. Those without a letter have a number.
-enum { KEY_JSON = 'j', KEY_TABLE = 256, KEY_PLAIN };
+enum { KEY_JSON = 'j', KEY_TABLE = 256, KEY_PLAIN, KEY_RESCUE };
 
 #define OPTION_EPOCH                                                                                                   \
     {                                                                                                                  \
@@ -34,6 +34,10 @@ enum { KEY_JSON = 'j', KEY_TABLE = 256, KEY_PLAIN };
     {                                                                                                                  \
         "quiet", 'q', NULL, 0, "Say nothing when all is well", 0                                                       \
     }
+#define OPTION_RESCUE                                                                                                  \
+    {                                                                                                                  \
+        "rescue", KEY_RESCUE, NULL, 0, "As it was before its newest epoch, whose records are damaged", 0               \
+    }
 #define OPTION_JSON                                                                                                    \
     {                                                                                                                  \
         "json", KEY_JSON, NULL, 0, "JSON", 0                                                                           \
@@ -44,22 +48,26 @@ enum { KEY_JSON = 'j', KEY_TABLE = 256, KEY_PLAIN };
         "plain", KEY_PLAIN, NULL, 0, "Plain text also on a terminal", 0                                                \
     }
 
-static const struct argp_option view_options[] = { OPTION_EPOCH, OPTIONS_VIEW, {} };
-static const struct argp_option log_options[] = { OPTIONS_VIEW, {} };
-static const struct argp_option ps_options[] = { OPTION_EPOCH, OPTION_SYMBOLS, OPTIONS_VIEW, {} };
-static const struct argp_option fds_options[] = { OPTION_EPOCH, OPTION_PID, OPTIONS_VIEW, {} };
-static const struct argp_option dump_options[] = { OPTION_EPOCH, OPTION_PID, OPTION_SYMBOLS, {} };
-static const struct argp_option verify_options[] = { OPTION_EPOCH, OPTION_JSON, OPTION_QUIET, {} };
+static const struct argp_option view_options[] = { OPTION_EPOCH, OPTION_RESCUE, OPTIONS_VIEW, {} };
+static const struct argp_option log_options[] = { OPTION_RESCUE, OPTIONS_VIEW, {} };
+static const struct argp_option ps_options[] = { OPTION_EPOCH, OPTION_SYMBOLS, OPTION_RESCUE, OPTIONS_VIEW, {} };
+static const struct argp_option fds_options[] = { OPTION_EPOCH, OPTION_PID, OPTION_RESCUE, OPTIONS_VIEW, {} };
+static const struct argp_option dump_options[] = { OPTION_EPOCH, OPTION_PID, OPTION_SYMBOLS, OPTION_RESCUE, {} };
+static const struct argp_option verify_options[] = { OPTION_EPOCH, OPTION_RESCUE, OPTION_JSON, OPTION_QUIET, {} };
 static const struct argp_option diff_options[] = {
     OPTION_PID,  OPTION_SYMBOLS, { "all", 'a', NULL, 0, "All lines of pages that differ much", 0 },
     OPTION_JSON, OPTION_QUIET,   {}
 };
-static const struct argp_option core_options[] = {
-    OPTION_EPOCH, OPTION_PID,   { "output", 'o', "FILE", 0, "Write to FILE instead of core.PID", 0 },
-    OPTION_FORCE, OPTION_QUIET, {}
-};
-static const struct argp_option gdb_options[] = { OPTION_EPOCH, OPTION_PID, {} };
-static const struct argp_option pack_options[] = { OPTION_EPOCH, OPTION_KEEP, OPTION_FORCE, OPTION_QUIET, {} };
+static const struct argp_option core_options[] = { OPTION_EPOCH,
+                                                   OPTION_PID,
+                                                   { "output", 'o', "FILE", 0, "Write to FILE instead of core.PID", 0 },
+                                                   OPTION_FORCE,
+                                                   OPTION_QUIET,
+                                                   OPTION_RESCUE,
+                                                   {} };
+static const struct argp_option gdb_options[] = { OPTION_EPOCH, OPTION_PID, OPTION_RESCUE, {} };
+static const struct argp_option pack_options[] = { OPTION_EPOCH, OPTION_KEEP,  OPTION_RESCUE,
+                                                   OPTION_FORCE, OPTION_QUIET, {} };
 static const struct argp_option compact_options[] = { OPTION_EPOCH, OPTION_KEEP, OPTION_QUIET, {} };
 static const struct argp_option import_options[] = { OPTION_FORCE, OPTION_QUIET, {} };
 
@@ -144,6 +152,9 @@ static bool parse_flag(int key, struct options *o)
         return true;
     case 'q':
         o->quiet = true;
+        return true;
+    case KEY_RESCUE:
+        o->rescue = true;
         return true;
     case KEY_JSON:
         o->view = VIEW_JSON;

@@ -244,3 +244,28 @@ def test_images_pass_the_hosts_verify(machine, tmp_path):
         target = str(tmp_path / image)
         machines.run_tool("amberfs", "cp", copy, "/" + image, target)
         machines.run_tool("ckpt", "verify", target)
+
+
+def test_an_image_whose_newest_records_are_damaged_is_rescued(tmp_path):
+    """On the host, by the header of the epoch before; the good image that comes of it is restored, and gets epochs again."""
+    disk = machines.make_disk(str(tmp_path / "disk.img"), [machines.guest_program("counter")])
+    lost, good = tmp_path / "lost.img", tmp_path / "good.img"
+    m = machines.Machine(disk)
+    pid = m.start_in_background("counter 100 10", "count 2\r*\n")
+    for n in range(1, 4):
+        assert save(m, f"-H 2 {pid} life.img")[0] == n
+    m.power_off()
+    machines.run_tool("amberfs", "cp", disk, "/life.img", lost)
+    data = bytearray(lost.read_bytes())
+    newest = max((0, 4096), key=lambda slot: int.from_bytes(data[slot + 168:slot + 176], "little"))
+    data[int.from_bytes(data[newest + 200:newest + 208], "little") * 4096 + 24] ^= 1
+    lost.write_bytes(data)
+    machines.run_tool("ckpt", "verify", lost, statuses=(1,))
+    machines.run_tool("ckpt", "pack", "--rescue", lost, good)
+    assert re.findall(r"epoch (\d+): sound", machines.run_tool("ckpt", "verify", good)) == ["2", "1"]
+    machines.run_tool("amberfs", "cp", disk, good, ":/good.img")
+    m = machines.Machine(disk)
+    pid = m.start_in_background("restore good.img", r"count \d+\r*\n")
+    assert save(m, f"{pid} good.img")[0] == 3
+    m.power_off()
+    machines.assert_disk_sound(disk)

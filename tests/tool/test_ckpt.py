@@ -26,7 +26,7 @@ def images(tmp_path_factory):
 
 def run(*args, status=0):
     result = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True, timeout=120)
-    assert result.returncode == status, f"ckpt {args}: status {result.returncode}\n{result.stdout}{result.stderr}"
+    assert status is None or result.returncode == status, f"ckpt {args}: status {result.returncode}\n{result.stdout}{result.stderr}"
     return result
 
 
@@ -158,6 +158,59 @@ def test_verify_as_json(images, tmp_path):
     (tmp_path / "bad.img").write_bytes(data)
     report = read_json("verify", "--json", tmp_path / "bad.img", status=1)
     assert not report["sound"] and report["error"]
+
+
+# Rescue.
+
+@pytest.fixture
+def lost(images, tmp_path):
+    """An image whose newest epoch's records are damaged: its path, and the image as it was."""
+    good = (images / "history.img").read_bytes()
+    header = max((slot for slot in (0, 4096)), key=lambda slot: int.from_bytes(good[slot + 168:slot + 176], "little"))
+    bad = bytearray(good)
+    bad[int.from_bytes(good[header + 200:header + 208], "little") * 4096 + 40] ^= 1
+    (tmp_path / "lost.img").write_bytes(bad)
+    return tmp_path / "lost.img"
+
+
+def epochs_of(*args):
+    return [e["number"] for e in read_json("log", "--json", *args)]
+
+
+def test_damaged_records_hide_all_epochs_and_rescue_finds_those_before(images, lost):
+    assert "--rescue" in run("log", lost, status=1).stderr
+    run("verify", f"{lost}@4", status=1)
+    assert epochs_of("--rescue", lost) == [4, 3, 2, 1], "with one that the newest had dropped"
+    assert run("verify", "--rescue", lost).stdout.count("sound") == 4
+    assert out("ps", "--rescue", lost) == out("ps", "-e", "4", images / "history.img").replace(str(images / "history.img"), str(lost))
+
+
+def test_what_is_rescued_becomes_a_good_image_of_its_own(images, lost, tmp_path):
+    run("pack", "--rescue", lost, tmp_path / "new.img")
+    run("verify", tmp_path / "new.img")
+    assert epochs_of(tmp_path / "new.img") == [4, 3, 2, 1]
+    assert read_json("show", "--json", tmp_path / "new.img")["identity"] != b"golden-identity!".hex()
+    for epoch in (4, 3, 2):
+        run("diff", f"{tmp_path / 'new.img'}@{epoch}", f"{images / 'history.img'}@{epoch}")
+
+
+def test_rescue_believes_no_damaged_page_and_leaves_out_epochs_that_are_gone(lost, tmp_path):
+    good = bytearray(lost.read_bytes())
+    for block in range(2, len(good) // 4096):
+        if not any(good[block * 4096:block * 4096 + 4096]):
+            continue
+        bad = bytearray(good)
+        bad[block * 4096 + 25] ^= 1
+        (tmp_path / "bad.img").write_bytes(bad)
+        verified = run("verify", "--rescue", tmp_path / "bad.img", status=None)
+        packed = run("pack", "-f", "--rescue", tmp_path / "bad.img", tmp_path / "new.img", status=None)
+        if packed.returncode == 0:
+            run("verify", tmp_path / "new.img")
+        assert verified.returncode or packed.returncode == 0, block
+
+
+def test_nothing_to_rescue(images):
+    assert "no second header" in run("log", "--rescue", images / "single.img", status=2).stderr
 
 
 # Diff.

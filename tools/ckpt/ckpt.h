@@ -18,6 +18,7 @@ struct options {
     bool quiet;           // no progress, no word when all is well
     bool force;           // replace what there is
     bool all;             // cut nothing short
+    bool rescue;          // as the image was before its newest epoch
     const char *symbols;  // a program with a symbol table; NULL: none
     const char *output;
     char **args;  // what is left: images and the like

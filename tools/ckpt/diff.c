@@ -447,8 +447,8 @@ int cmd_diff(const struct options *o)
 
     if (o->symbols && !(symbols = symbols_load(o->symbols)))
         return EXIT_TROUBLE;
-    if (input_open(&in[0], o->args[0])) {
-        if (input_open(&in[1], o->args[1])) {
+    if (input_open(&in[0], o->args[0], false)) {
+        if (input_open(&in[1], o->args[1], false)) {
             status = diff_inputs(o, symbols, in);
             input_close(&in[1]);
         }

@@ -140,7 +140,7 @@ int cmd_dump(const struct options *o)
 
     if (o->symbols && !(symbols = symbols_load(o->symbols)))
         return EXIT_TROUBLE;
-    if (!input_open(&in, o->args[0]))
+    if (!input_open(&in, o->args[0], o->rescue))
         goto out;
     if (o->epoch)
         in.epoch = o->epoch;

@@ -247,7 +247,9 @@ enum ckpt_error epochs_load(struct input *in, bool with_pages, struct epoch **ep
             *failed_at = r->failed_at;
     }
     free(r);
-    if (err == CKPT_NO_EPOCH && *count) {
+    // The newest epoch may have dropped some of those that the one before it kept: who is rescued has those before
+    // them.
+    if ((err == CKPT_NO_EPOCH || in->rescue) && err != CKPT_READ_FAILED && *count) {
         reverse(*epochs, *count);
         return CKPT_OK;
     }

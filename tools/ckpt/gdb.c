@@ -68,7 +68,7 @@ int cmd_gdb(const struct options *o)
     struct epoch e;
     int status = EXIT_TROUBLE;
 
-    if (!input_open(&in, o->args[0]))
+    if (!input_open(&in, o->args[0], o->rescue))
         return EXIT_TROUBLE;
     if (o->epoch)
         in.epoch = o->epoch;

@@ -9,9 +9,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// Bytes of the newest header become zeros.
+static void hide_newest(const struct input *in, u64 offset, u8 *bytes, size_t n)
+{
+    u64 from = (u64)in->newest_slot * CKPT_BLOCK_SIZE, to = from + CKPT_BLOCK_SIZE;
+
+    from = MAX(from, offset);
+    to = MIN(to, offset + n);
+    if (in->rescue && from < to)
+        memset(bytes + (from - offset), 0, (size_t)(to - from));
+}
+
 static int input_read(void *ctx, u64 offset, void *buf, size_t n)
 {
     struct input *in = ctx;
+    u8 *bytes = buf;
+    u64 begin = offset;
+    size_t size = n;
 
     while (n > 0) {
         ssize_t done = pread(in->fd, buf, n, (off_t)offset);
@@ -26,7 +40,26 @@ static int input_read(void *ctx, u64 offset, void *buf, size_t n)
         n -= (size_t)done;
         in->bytes_read += (u64)done;
     }
+    hide_newest(in, begin, bytes, size);
     return 0;
+}
+
+static bool read_header(struct input *in, u32 slot, struct ckpt_header *out)
+{
+    u8 block[CKPT_BLOCK_SIZE];
+    u64 at = (u64)slot * CKPT_BLOCK_SIZE;
+
+    return in->source.size >= at + sizeof block && input_read(in, at, block, sizeof block) == 0 &&
+           ckpt_header_decode(block, in->source.size, out) == CKPT_OK;
+}
+
+static void look_at_headers(struct input *in)
+{
+    struct ckpt_header first, second;
+
+    in->has_both = read_header(in, 0, &first) && read_header(in, 1, &second);
+    in->newest_slot = in->has_both && second.epoch > first.epoch;
+    in->bytes_read = 0;
 }
 
 // FILE@EPOCH: open FILE, and remember the epoch.
@@ -44,7 +77,7 @@ static int open_epoch(struct input *in, const char *name)
     return fd;
 }
 
-bool input_open(struct input *in, const char *name)
+bool input_open(struct input *in, const char *name, bool rescue)
 {
     struct stat st;
 
@@ -58,6 +91,13 @@ bool input_open(struct input *in, const char *name)
         return false;
     }
     in->source = (struct ckpt_source){ .read = input_read, .ctx = in, .size = (u64)st.st_size };
+    look_at_headers(in);
+    in->rescue = rescue;
+    if (rescue && !in->has_both) {
+        tool_error("%s: there is no second header that would lead to an older epoch", name);
+        input_close(in);
+        return false;
+    }
     return true;
 }
 
@@ -77,7 +117,8 @@ int input_complain(const struct input *in, enum ckpt_error error, u64 at)
     if (error == CKPT_NO_EPOCH)
         tool_error("%s: %s (ckpt log tells which are)", in->path, ckpt_error_text(error));
     else
-        tool_error("%s: %s (at byte %ju)", in->path, ckpt_error_text(error), (uintmax_t)at);
+        tool_error("%s: %s (at byte %ju)%s", in->path, ckpt_error_text(error), (uintmax_t)at,
+                   in->has_both && !in->rescue ? "; --rescue reads it as it was before its newest epoch" : "");
     return EXIT_BAD;
 }
 
@@ -94,7 +135,7 @@ int input_each(const struct options *o, int (*act)(const struct options *o, stru
         struct input in;
         int one = EXIT_TROUBLE;
 
-        if (input_open(&in, o->args[i])) {
+        if (input_open(&in, o->args[i], o->rescue)) {
             if (o->epoch)
                 in.epoch = o->epoch;
             one = act(o, &in);

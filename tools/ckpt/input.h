@@ -11,11 +11,15 @@ struct input {
     int error;       // errno of the last failed read
     u64 bytes_read;  // so far
     struct ckpt_source source;
+    bool has_both;    // of the header slots each holds a good header;
+    u32 newest_slot;  // this one the newest,
+    bool rescue;      // which reads as zeros
 };
 
 /* `name` is a file, or FILE@EPOCH when there is no file of the whole name. Reads refer to *in: it must not move.
- * False: a message was printed. */
-MUST_CHECK bool input_open(struct input *in, const char *name);
+ * rescue: as it was before its newest epoch, that is without the newest header (docs/formats/checkpoint.md, 5). False:
+ * a message was printed. */
+MUST_CHECK bool input_open(struct input *in, const char *name, bool rescue);
 void input_close(struct input *in);
 
 /* Tell why; returns the exit status that belongs to it. */

@@ -6,16 +6,23 @@
 #include <lib/tool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
-// An older epoch alone goes another way from here than the file that it comes from: it begins a history of its own.
-static bool new_identity(struct epoch *e)
+// An older epoch alone goes another way from here than the file that it comes from: it begins a history of its own. So
+// do those that are rescued: the file that they come from has used the next numbers.
+static bool new_identity(struct selection *s)
 {
-    if (getrandom(e->header.identity, CKPT_IDENTITY_SIZE, 0) == CKPT_IDENTITY_SIZE)
-        return true;
-    tool_error("no random numbers");
-    return false;
+    u8 identity[CKPT_IDENTITY_SIZE];
+
+    if (getrandom(identity, sizeof identity, 0) != sizeof identity) {
+        tool_error("no random numbers");
+        return false;
+    }
+    for (size_t i = 0; i < s->count; i++)
+        memcpy(s->epochs[s->first + i].header.identity, identity, sizeof identity);
+    return true;
 }
 
 static bool copy_pages(const struct options *o, struct selection *s, struct writer *w, int *status)
@@ -35,7 +42,7 @@ static bool copy_pages(const struct options *o, struct selection *s, struct writ
 
 static bool pack_epochs(const struct options *o, struct selection *s, struct writer *w, int *status)
 {
-    if (!s->newest && !new_identity(&s->epochs[s->first]))
+    if ((!s->newest || o->rescue) && !new_identity(s))
         return false;
     if (!copy_pages(o, s, w, status))
         return false;

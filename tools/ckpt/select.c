@@ -54,7 +54,7 @@ bool selection_open(struct selection *s, const struct options *o, const char *im
 
     *s = (struct selection){};
     *status = EXIT_TROUBLE;
-    if (!input_open(&s->in, image))
+    if (!input_open(&s->in, image, o->rescue))
         return false;
     enum ckpt_error err = epochs_load(&s->in, true, &s->epochs, &all, &failed_at);
     if (!err && !choose(s, o, all))

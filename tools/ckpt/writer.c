@@ -338,7 +338,7 @@ static bool verify(const struct writer *w)
     struct input in;
     enum ckpt_error err = CKPT_READ_FAILED;
 
-    if (input_open(&in, w->temporary)) {
+    if (input_open(&in, w->temporary, false)) {
         err = ckpt_verify(v, &in.source, 0);
         while (!err)
             err = ckpt_verify_previous(v);

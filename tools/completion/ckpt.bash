@@ -12,16 +12,16 @@ _ckpt()
     -e | --epoch | -p | --pid | -k | --keep) return ;;
     esac
     case $command in
-    show | mem) options="--epoch $view" ;;
-    log) options="$view" ;;
-    ps) options="--epoch --symbols $view" ;;
-    fds) options="--epoch --pid $view" ;;
-    dump) options='--epoch --pid --symbols' ;;
-    verify) options='--epoch --json --quiet' ;;
+    show | mem) options="--epoch --rescue $view" ;;
+    log) options="--rescue $view" ;;
+    ps) options="--epoch --symbols --rescue $view" ;;
+    fds) options="--epoch --pid --rescue $view" ;;
+    dump) options='--epoch --pid --symbols --rescue' ;;
+    verify) options='--epoch --rescue --json --quiet' ;;
     diff) options='--pid --symbols --all --json --quiet' ;;
-    core) options='--epoch --pid --output --force --quiet' ;;
-    gdb) options='--epoch --pid' ;;
-    pack | export) options='--epoch --keep --force --quiet' ;;
+    core) options='--epoch --pid --output --force --quiet --rescue' ;;
+    gdb) options='--epoch --pid --rescue' ;;
+    pack | export) options='--epoch --keep --rescue --force --quiet' ;;
     compact) options='--epoch --keep --quiet' ;;
     import) options='--force --quiet' ;;
     esac
