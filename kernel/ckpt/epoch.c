@@ -102,20 +102,20 @@ static int read_written(void *ctx, u64 offset, void *buf, size_t n)
 }
 
 // From now on pages are looked for with the parent of member i.
-static int meet_kin(struct epoch *x, u32 i)
+static void meet_kin(struct epoch *x, u32 i)
 {
     int parent = x->snap->members[i]->parent;
     struct output *o = &x->store->output;
 
     if (!x->kin)
-        return 0;
+        return;
+    x->kin->readable = false;
     x->kin->space = parent >= 0 && x->trees[parent].root ? x->snap->members[parent]->space : NULL;
     if (!x->kin->space)
-        return 0;
+        return;
     x->kin->source = (struct ckpt_source){ .read = read_written, .ctx = o->inode };
     struct ckpt_bounds all = { .source = &x->kin->source, .blocks = o->blocks };
     ckpt_lookup_init(&x->kin->lookup, &all, &x->trees[parent]);
-    return output_flush(o);
 }
 
 // Is the page in the parent's tree? One reference is that of the table that has it: then nobody else has it.
@@ -126,6 +126,10 @@ static int find_with_kin(struct epoch *x, uaddr_t va, struct frame *frame, struc
     page->block = 0;
     if (!kin || !kin->space || frame->refs == 1 || vmspace_present(kin->space, va) != frame)
         return 0;
+    int err = kin->readable ? 0 : output_flush(&x->store->output);
+    if (err)
+        return err;
+    kin->readable = true;
     enum ckpt_error error = ckpt_lookup(&kin->lookup, va / PAGE_SIZE, false, page);
     return error ? image_refuse(&x->store->image, error, kin->lookup.failed_at) : 0;
 }
@@ -206,11 +210,9 @@ static int write_space(struct epoch *x, u32 i)
     struct member *m = x->snap->members[i];
     const struct ckpt_tree *base = base_tree(x, m);
 
-    int err = meet_kin(x, i);
-    if (err)
-        return err;
+    meet_kin(x, i);
     epoch_tree_begin(x, base);
-    err = base ? write_changed(x, m->space, m->changed) : write_all(x, m->space);
+    int err = base ? write_changed(x, m->space, m->changed) : write_all(x, m->space);
     return err ? err : epoch_tree_end(x, &x->trees[i]);
 }
 

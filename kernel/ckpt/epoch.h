@@ -28,6 +28,7 @@ struct content {
 // What a process still shares with its parent is written once: the pages are in the parent's tree.
 struct kin {
     struct vmspace *space;  // the parent's; NULL: its tree isn't there
+    bool readable;          // its tree has been written
     struct ckpt_source source;
     struct ckpt_lookup lookup;  // of its tree
 };
