@@ -205,7 +205,7 @@ static pte_t without(pte_t e, u32 flags)
     return pte_page(pte_addr(e), pte_flags(e) & ~flags);
 }
 
-static void share_group(pte_t *from, pte_t *to, u32 clear)
+static inline void share_group(pte_t *from, pte_t *to, u32 clear, bool open)
 {
 #pragma clang loop unroll(full)
     for (unsigned i = 0; i < GROUP; i++) {
@@ -213,21 +213,37 @@ static void share_group(pte_t *from, pte_t *to, u32 clear)
         if (pte_flags(e) & PTE_WRITE)
             from[i] = e = without(e, PTE_WRITE);
         to[i] = pte_flags(e) & clear ? without(e, clear) : e;
-        if (pte_present(e))
+        if (!pte_present(e))
+            continue;
+        if (open)
             frame_share(frame_of_pte(e));
+        else
+            atomic_fetch_add_explicit(&frame_of_pte(e)->refs, 1, memory_order_relaxed);
     }
 }
 
-// Both tables have the pages now, and neither may write to them. The flags `clear` are gone in `to`. On its own, so
-// that it has all registers.
-__attribute__((noinline)) static void share_pages(pte_t *from, pte_t *to, u32 clear)
+static inline void share_pages(pte_t *from, pte_t *to, u32 clear, bool open)
 {
     for (const pte_t *past = from + PT_ENTRIES; from < past; from += GROUP, to += GROUP) {
         if (group_is_empty(from))
             clear_group(to);
         else
-            share_group(from, to, clear);
+            share_group(from, to, clear, open);
     }
+}
+
+// Both tables have the pages now, and neither may write to them. Pages that only an open table has are nobody else's to
+// take references to. Those of a closed one are: who writes a snapshot out does so while the process runs. Each is a
+// function of its own, so that it has all registers.
+__attribute__((noinline)) static void share_open(pte_t *from, pte_t *to)
+{
+    share_pages(from, to, 0, true);
+}
+
+// The flags `clear` are gone in `to`.
+__attribute__((noinline)) static void share_closed(pte_t *from, pte_t *to, u32 clear)
+{
+    share_pages(from, to, clear, false);
 }
 
 static void clean_group(pte_t *e)
@@ -267,7 +283,7 @@ static int open_table(pte_t *e, uaddr_t va)
         struct frame *own = frame_alloc();
         if (!own)
             return -ENOMEM;
-        share_pages(table_of(*e), frame_data(own), news ? 0 : PTE_DIRTY);
+        share_closed(table_of(*e), frame_data(own), news ? 0 : PTE_DIRTY);
         *e = pte_table(frame_addr(own)) | news;
         drop_table(shared);
     }
@@ -346,7 +362,10 @@ static int clone_table(pte_t *from, pte_t *to)
 
     if (!table)
         return -ENOMEM;
-    share_pages(table_of(*from), frame_data(table), 0);
+    if (pte_table_is_open(*from))
+        share_open(table_of(*from), frame_data(table));
+    else
+        share_closed(table_of(*from), frame_data(table), 0);
     *to = pte_table(frame_addr(table));
     return 0;
 }

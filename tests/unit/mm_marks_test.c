@@ -5,6 +5,7 @@
 #include <kern/fault.h>
 #include <mm/usercopy.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <uapi/errno.h>
 
@@ -548,6 +549,55 @@ static void marks_are_kept_while_the_process_runs_on(void **state)
     space_end(space);
 }
 
+// The thread that writes a snapshot out takes references to its pages, while the process opens the table that they are
+// in.
+
+#define WRITTEN 1000
+
+struct writer {
+    pthread_t thread;
+    struct vmspace *snapshot;
+    _Atomic bool begun, enough;
+};
+
+static void *writer_main(void *arg)
+{
+    struct writer *w = arg;
+    struct frame *frames[WRITTEN];
+
+    machine_become_cpu(1);
+    for (u32 i = 0; i < WRITTEN; i++)
+        frames[i] = vmspace_present(w->snapshot, HEAP + i * PAGE_SIZE);
+    for (u32 i = 0; !w->enough; i = (i + 1) % WRITTEN) {
+        w->begun = true;
+        frame_put(frame_get(frames[i]));
+    }
+    return NULL;
+}
+
+static void pages_are_counted_while_a_snapshot_is_written(void **state)
+{
+    struct vmspace *space = space_run();
+
+    grow(space, (intptr_t)WRITTEN * PAGE);
+    for (u32 i = 0; i < WRITTEN; i++)
+        set_byte(HEAP + i * PAGE_SIZE, (u8)i);
+    for (u32 round = 0; round < 200; round++) {
+        struct shot s = shoot(space, NULL);
+        struct writer w = { .snapshot = s.space };
+        pthread_create(&w.thread, NULL, writer_main, &w);
+        while (!w.begun)
+            sched_yield();
+        set_byte(HEAP, (u8)round);
+        w.enough = true;
+        pthread_join(w.thread, NULL);
+        drop(s);
+    }
+    for (u32 i = 1; i < WRITTEN; i++)
+        assert_int_equal(byte_at(HEAP + i * PAGE_SIZE), (u8)i);
+    space_end(space);
+}
+
 // Everything at random, against a model that knows the contents of all pages at every mark.
 
 #define HEAP_PAGES  24
@@ -874,6 +924,7 @@ int main(void)
         T(a_mark_that_finds_no_memory_knows_no_change),
         T(a_failed_snapshot_forgets_no_change),
         T(marks_are_kept_while_the_process_runs_on),
+        T(pages_are_counted_while_a_snapshot_is_written),
         T(random_marks_agree_with_the_model),
     };
     return cmocka_run_group_tests_name("mm: marks", tests, start, NULL);
