@@ -27,7 +27,7 @@
 #define PAGES     24
 #define PAGE      4096
 #define MEMBERS   3
-#define REPEATS   12  // of a round that left kernel objects behind: a leak does so each time, a cache does not
+#define REPEATS   40  // of a round that left kernel objects behind: a leak does so each time, a cache or marks do not
 
 #define CHECK(condition, ...)                                                                                          \
     do {                                                                                                               \
