@@ -171,7 +171,7 @@ static int copy_pages(struct writing *w, u64 size)
     u64 from = 0;
 
     while (from * PAGE_SIZE < size) {
-        enum ckpt_error error = run_find(&w->lookup, from, RUN_MAX, RUN_DENSE, run);
+        enum ckpt_error error = run_find(&w->lookup, from, RUN_MAX, true, run);
         if (error)
             return image_refuse(w->image, error, w->lookup.failed_at);
         if (run->count == 0)

@@ -62,7 +62,7 @@ static int refuse(const struct lazy *lazy, enum ckpt_error error, u64 at)
 static enum ckpt_error find_run(struct lazy *lazy, u64 first, u32 most, struct run *run, u64 *failed_at)
 {
     mutex_lock(&lazy->lock);
-    enum ckpt_error error = run_find(&lazy->lookup, first, most, RUN_HERE, run);
+    enum ckpt_error error = run_find(&lazy->lookup, first, most, false, run);
     *failed_at = lazy->lookup.failed_at;
     mutex_unlock(&lazy->lock);
     return error;

@@ -33,7 +33,14 @@ void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected
     }
 }
 
-// Wait for a batch, and make it an empty one.
+static void empty(struct batch *b)
+{
+    work_wait(&b->work);
+    frames_release(b->frames, b->count);
+    b->count = 0;
+}
+
+// Wait for a batch that was sent, if it was, and make it an empty one.
 static int settle(struct output *o, struct batch *b)
 {
     work_wait(&b->work);
@@ -41,19 +48,14 @@ static int settle(struct output *o, struct batch *b)
 
     if (!err)
         o->written += b->count;
-    frames_release(b->frames, b->count);
-    b->count = 0;
+    empty(b);
     return err;
 }
 
 void output_release(struct output *o)
 {
-    for (u32 i = 0; i < ARRAY_SIZE(o->batches); i++) {
-        struct batch *b = &o->batches[i];
-        work_wait(&b->work);
-        frames_release(b->frames, b->count);
-        b->count = 0;
-    }
+    for (u32 i = 0; i < ARRAY_SIZE(o->batches); i++)
+        empty(&o->batches[i]);
 }
 
 static struct batch *other_batch(struct output *o)

@@ -3,15 +3,14 @@
 #include <fs/inode.h>
 #include <uapi/errno.h>
 
-enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, enum run_gaps gaps, struct run *run)
+enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, bool next, struct run *run)
 {
     enum ckpt_error error = CKPT_OK;
 
     for (run->count = 0; run->count < most; run->count++) {
         struct ckpt_page *page = &run->pages[run->count];
-        bool passes_over = gaps == RUN_ANY || (gaps == RUN_DENSE && run->count == 0);
 
-        error = ckpt_lookup(l, from, passes_over, page);
+        error = ckpt_lookup(l, from, next && run->count == 0, page);
         if (error || !page->block || page->block != run->pages[0].block + run->count)
             break;
         from = page->index + 1;

@@ -13,16 +13,10 @@ struct run {
     struct ckpt_page pages[RUN_MAX];
 };
 
-// Which page numbers a run may leave out, as no page is there.
-enum run_gaps {
-    RUN_HERE,   // none: it begins at the number that is asked for
-    RUN_DENSE,  // those before it
-    RUN_ANY,    // those before and within it
-};
-
-/* The run from page `from` on, of at most `most` (up to RUN_MAX) pages; count 0: there is none. What is wrong behind a
- * run's first page is told when one comes to it. */
-MUST_CHECK enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, enum run_gaps gaps, struct run *run);
+/* The run of at most `most` (up to RUN_MAX) pages, numbered one after the other, that begins with page `from`; or, with
+ * `next`, with the first page from there on. count 0: there is none. What is wrong behind a run's first page is told
+ * when one comes to it. */
+MUST_CHECK enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, bool next, struct run *run);
 
 /* Read it out of the image's file into fresh frames, a reference each. -ENOMEM, -EIO: and then there is none. */
 MUST_CHECK int run_read(const struct run *run, struct inode *image, struct frame **out);

@@ -23,10 +23,18 @@ static int clone_into(struct vmspace *from, bool promise, struct vmspace *to, in
     return err;
 }
 
-// When both are unlocked. Also after a failure the processor may know pages as writable, and as dirty, that no longer
-// are.
-static int clone_end(struct vmspace *from, struct vmspace *to, int err, struct vmspace **out)
+static void clone_begin(struct vmspace *from, struct vmspace *to) ACQUIRE(from->lock, to->lock)
 {
+    mutex_lock(&from->lock);
+    mutex_lock_nested(&to->lock);
+}
+
+// Also after a failure the processor may know pages as writable, and as dirty, that no longer are.
+static int clone_end(struct vmspace *from, struct vmspace *to, int err, struct vmspace **out)
+    RELEASE(from->lock, to->lock)
+{
+    mutex_unlock(&to->lock);
+    mutex_unlock(&from->lock);
     if (space_is_current(from))
         tlb_flush_all();
     if (err) {
@@ -44,12 +52,8 @@ int vmspace_clone(struct vmspace *from, bool promise, struct vmspace **out)
 
     if (err)
         return err;
-    mutex_lock(&from->lock);
-    mutex_lock_nested(&to->lock);
+    clone_begin(from, to);
     err = clone_into(from, promise, to, page_table_clone);
-    mutex_unlock(&to->lock);
-    mutex_unlock(&from->lock);
-
     return clone_end(from, to, err, out);
 }
 
@@ -80,12 +84,8 @@ int vmspace_snapshot(struct vmspace *from, const struct mark_label *base, struct
 
     if (err)
         return err;
-    mutex_lock(&from->lock);
-    mutex_lock_nested(&to->lock);
+    clone_begin(from, to);
     err = snapshot_into(from, to, base, changed, mark);
-    mutex_unlock(&to->lock);
-    mutex_unlock(&from->lock);
-
     return clone_end(from, to, err, out);
 }
 

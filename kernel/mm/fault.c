@@ -187,25 +187,34 @@ static int page_put_supplied(struct vmspace *space, struct region *r, uaddr_t pa
     return err;
 }
 
+// The page is present. Make it the space's own, and dirty.
+static int page_own(struct vmspace *space, struct region *r, uaddr_t page) REQUIRES(space->lock)
+{
+    pte_t *entry = page_table_make(space->root, page);
+
+    if (!entry)
+        return -ENOMEM;
+    if (pte_writable(*entry)) {
+        *entry |= PTE_DIRTY;
+        return 0;
+    }
+    struct frame *own = frame_own(frame_of_pte(*entry));
+    if (!own)
+        return -ENOMEM;
+    if (r->prot & PROT_EXEC)
+        frame_mark_executed(own);
+    *entry = pte_page(frame_addr(own), flags_for(space, r, own, FAULT_WRITES));
+    return 0;
+}
+
 // The page is present. Make it fit for the access.
-static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, pte_t *entry, enum fault_access access)
+static int page_improve(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access)
     REQUIRES(space->lock)
 {
-    if (access == FAULT_WRITES) {
-        entry = page_table_make(space->root, page);
-        if (!entry)
-            return -ENOMEM;
-    }
-    if (access == FAULT_WRITES && !pte_writable(*entry)) {
-        struct frame *own = frame_own(frame_of_pte(*entry));
-        if (!own)
-            return -ENOMEM;
-        if (r->prot & PROT_EXEC)
-            frame_mark_executed(own);
-        *entry = pte_page(frame_addr(own), flags_for(space, r, own, access));
-    } else if (access == FAULT_WRITES) {
-        *entry |= PTE_DIRTY;
-    }
+    int err = access == FAULT_WRITES ? page_own(space, r, page) : 0;
+
+    if (err)
+        return err;
     // Even if nothing changed here: what faulted was an entry that the processor had kept from before.
     if (space_is_current(space))
         tlb_flush_page(page);
@@ -226,7 +235,7 @@ static int fault_once(struct vmspace *space, uaddr_t page, enum fault_access acc
     int err;
     pte_t *entry = page_table_find(space->root, page);
     if (entry && pte_present(*entry)) {
-        err = page_improve(space, r, page, entry, access);
+        err = page_improve(space, r, page, access);
     } else if (!region_is_supplied(r, page)) {
         err = page_put_zeros(space, r, page, access);
     } else if (!supply_has(have, 0, r, page)) {

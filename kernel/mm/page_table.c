@@ -218,7 +218,7 @@ static inline void share_group(pte_t *from, pte_t *to, u32 clear, bool open)
         if (open)
             frame_share(frame_of_pte(e));
         else
-            atomic_fetch_add_explicit(&frame_of_pte(e)->refs, 1, memory_order_relaxed);
+            frame_get(frame_of_pte(e));
     }
 }
 

@@ -43,18 +43,20 @@ int tracking_begin(struct vmspace *space)
     return 0;
 }
 
-static void mark_free(struct mark *m)
+// It no longer knows what changed.
+static void mark_lose(struct mark *m)
 {
     if (m->taker)
         m->taker->base = NULL;
-    page_set_release(&m->changed);
-    kfree(m);
+    m->taker = NULL;
+    page_set_lose(&m->changed);
 }
 
 static void mark_remove(struct tracking *t, struct mark *m) REQUIRES(t->lock)
 {
     list_remove(&m->link);
-    mark_free(m);
+    mark_lose(m);
+    kfree(m);
 }
 
 void tracking_put(struct tracking *t)
@@ -217,8 +219,7 @@ bool snapshot_mark_settle(struct snapshot_mark *mark)
     struct tracking *t = mark->tracking;
 
     mutex_lock(&t->lock);
-    if (t->untold == mark)
-        tell_news(t);
+    tell_news(t);
     bool known = !mark->taken.lost;
     mutex_unlock(&t->lock);
     return known;
@@ -241,15 +242,6 @@ static void forget_alike(struct tracking *t, const struct mark_label *label) REQ
         if (m->labelled && alike)
             mark_remove(t, m);
     }
-}
-
-// It stays, and no longer knows what changed.
-static void mark_lose(struct mark *m)
-{
-    if (m->taker)
-        m->taker->base = NULL;
-    m->taker = NULL;
-    page_set_lose(&m->changed);
 }
 
 static void forget_oldest(struct tracking *t) REQUIRES(t->lock)
@@ -277,8 +269,7 @@ void snapshot_mark_keep(struct snapshot_mark *mark, const struct mark_label *lab
     struct mark *m = mark->instant;
 
     mutex_lock(&t->lock);
-    if (t->untold == mark)
-        tell_news(t);
+    tell_news(t);
     forget_alike(t, label);
     give_back(mark);
     m->label = *label;
@@ -295,8 +286,7 @@ void snapshot_mark_drop(struct snapshot_mark *mark)
     struct tracking *t = mark->tracking;
 
     mutex_lock(&t->lock);
-    if (t->untold == mark)
-        tell_news(t);
+    tell_news(t);
     give_back(mark);
     mark_remove(t, mark->instant);
     mutex_unlock(&t->lock);
