@@ -61,9 +61,18 @@ static int builder_error(struct epoch *x, enum ckpt_error error)
     return error == CKPT_WRITE_FAILED ? x->err : image_refuse(&x->store->image, error, x->builder.failed_at);
 }
 
+static void note_replaced(void *ctx, u32 block)
+{
+    struct epoch *x = ctx;
+
+    store_replaced(x->store, block);
+}
+
+// The trees of several spaces share pages: what one doesn't have any more another one may have.
 void epoch_tree_begin(struct epoch *x, const struct ckpt_tree *base)
 {
     ckpt_builder_init(&x->builder, TREE_HEIGHT, base ? &x->base.bounds : NULL, base, emit_node, x);
+    x->builder.replaced = x->space_count == 1 ? note_replaced : NULL;
 }
 
 int epoch_tree_end(struct epoch *x, struct ckpt_tree *tree)
@@ -305,9 +314,10 @@ static u32 pages_of(const struct member *m)
     return (u32)(resident / PAGE_SIZE);
 }
 
+// Blocks that aren't pages, about.
 static u64 estimate(struct epoch *x)
 {
-    u64 blocks = RECORD_SLACK;
+    u64 rest = RECORD_SLACK;
 
     for (u32 i = 0; i < x->snap->member_count; i++) {
         if (!x->snap->members[i]->space)
@@ -315,9 +325,9 @@ static u64 estimate(struct epoch *x)
         u32 pages = pages_of(x->snap->members[i]);
         x->pages_due += pages;
         x->space_count++;
-        blocks += pages + pages / CKPT_FANOUT + TREE_HEIGHT + 1;
+        rest += pages / CKPT_FANOUT + TREE_HEIGHT + 1;
     }
-    return blocks;
+    return rest;
 }
 
 static bool is_carried(const struct open_file *o, u32 flags)
@@ -398,13 +408,14 @@ int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_a
     settle(snap);
     x->snap = snap;
     x->history = args->history;
-    x->e.parent = root->related ? root->base.word[2] : 0;
-    u64 blocks = estimate(x);
+    if (root->related)
+        x->e.parent = store_parent(x->store, root->base.word[2], (u32)root->base.word[3]);
+    u64 rest = estimate(x);
     int err = make_room(x);
     if (!err && root->changed)
         err = load_base(x, &root->base);
     if (!err)
-        err = store_begin(x->store, root->related, args->history, blocks, x->cancelled);
+        err = store_begin(x->store, root->related, args->history, x->pages_due, rest, x->cancelled);
     x->header.features = store_features(x->store);
     return err ? err : write_contents(x, args->flags);
 }
@@ -498,7 +509,11 @@ int epoch_write(struct epoch *x)
         err = sync_files(x);
     if (!err)
         err = store_finish(x->store, &x->header);
-    if (!err)
-        keep_marks(x);
     return err;
+}
+
+void epoch_leave(struct epoch *x)
+{
+    keep_marks(x);
+    store_leave(x->store);
 }

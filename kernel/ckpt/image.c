@@ -5,12 +5,24 @@
 #include <kern/printk.h>
 #include <uapi/errno.h>
 
+// What is known without reading.
+static bool read_known(const struct image *image, u64 offset, void *buf, size_t n)
+{
+    if (offset + n > CKPT_BLOCK_SIZE || !image->header)
+        return recent_read(image->recent, offset, buf, n);
+    memcpy(buf, (u8 *)frame_data(image->header) + offset, n);
+    return true;
+}
+
 static int source_read(void *ctx, u64 offset, void *buf, size_t n)
 {
     struct image *image = ctx;
     struct piece piece = { .data = buf, .size = (u32)n };
     size_t done = 0;
 
+    image->read_error = 0;
+    if (read_known(image, offset, buf, n))
+        return 0;
     image->read_error = inode_read(image->inode, offset, &piece, 1, &done);
     if (!image->read_error && done < n)
         image->read_error = -EBADMSG;
@@ -19,11 +31,19 @@ static int source_read(void *ctx, u64 offset, void *buf, size_t n)
 
 void image_init(struct image *image, struct inode *inode, const char *path)
 {
-    inode_identify(inode, &image->id);
     image->inode = inode;
-    image->source = (struct ckpt_source){ .read = source_read, .ctx = image, .size = image->id.size };
+    image->source = (struct ckpt_source){ .read = source_read, .ctx = image };
+    image_resize(image);
+    image->header = NULL;
+    image->recent = NULL;
     image->read_error = 0;
     ckpt_text(image->name, sizeof(image->name), path, strlen(path));
+}
+
+void image_resize(struct image *image)
+{
+    inode_identify(image->inode, &image->id);
+    image->source.size = image->id.size;
 }
 
 enum ckpt_error image_open(struct image *image, u64 number, struct ckpt_epoch *epoch)

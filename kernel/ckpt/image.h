@@ -1,6 +1,7 @@
 // An image being read.
 #pragma once
 
+#include "recent.h"
 #include <ckptfmt/ckptfmt.h>
 #include <fs/inode.h>
 
@@ -11,11 +12,16 @@ struct image {
     char name[IMAGE_NAME_SIZE];  // for messages
     struct inode_identity id;    // when it was opened
     struct ckpt_source source;
-    int read_error;  // why the last read failed
+    struct frame *header;         // borrowed: stands for what is in the first slot; NULL: nothing does
+    const struct recent *recent;  // borrowed: blocks that needn't be read; NULL: none
+    int read_error;               // why the last read failed
     struct ckpt_reader reader;
 };
 
 void image_init(struct image *image, struct inode *inode, const char *path);
+
+/* The file may have grown. */
+void image_resize(struct image *image);
 
 /* Open an epoch (0: the newest) and read its EPOCH record. *epoch may be NULL. */
 MUST_CHECK enum ckpt_error image_open(struct image *image, u64 number, struct ckpt_epoch *epoch);

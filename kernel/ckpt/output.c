@@ -5,6 +5,9 @@
 #include <sched/thread.h>
 #include <uapi/errno.h>
 
+#define REST_WANTED   8u    // blocks that aren't pages, of a small epoch
+#define WORTH_SPARING 256u  // blocks
+
 _Static_assert(PAGE_SIZE == CKPT_BLOCK_SIZE, "a page is a block");
 
 static void write_batch(struct work *work)
@@ -14,23 +17,30 @@ static void write_batch(struct work *work)
     b->err = inode_write_frames(b->inode, (u64)b->first * CKPT_BLOCK_SIZE, b->frames, b->count);
 }
 
-void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected, struct spare *spare,
-                 _Atomic bool *cancelled)
+static void stream_init(struct stream *t, struct inode *inode, u32 wanted)
 {
-    memset(o, 0, offsetof(struct output, batches));
-    o->inode = inode;
-    o->blocks = blocks;
-    o->spare = spare;
-    o->grows = !spare;
-    o->hope = (u32)MIN(expected, (u64)BATCH_FRAMES);
-    o->cancelled = cancelled;
-    o->batch = &o->batches[0];
-    for (u32 i = 0; i < ARRAY_SIZE(o->batches); i++) {
-        struct batch *b = &o->batches[i];
+    t->next = t->left = 0;
+    t->wanted = t->hope = wanted;
+    t->batch = &t->batches[0];
+    for (u32 i = 0; i < ARRAY_SIZE(t->batches); i++) {
+        struct batch *b = &t->batches[i];
         work_prepare(&b->work, write_batch);
         b->inode = inode;
         b->count = 0;
     }
+}
+
+void output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, struct memo *memo,
+                 _Atomic bool *cancelled)
+{
+    o->inode = inode;
+    o->blocks = blocks;
+    o->written = 0;
+    o->memo = memo;
+    o->grows = !memo->spare;
+    o->cancelled = cancelled;
+    stream_init(&o->pages, inode, (u32)MIN(MAX(pages, 1u), (u64)BATCH_FRAMES));
+    stream_init(&o->rest, inode, (u32)MIN(REST_WANTED + pages / CKPT_FANOUT, (u64)BATCH_FRAMES));
 }
 
 static void empty(struct batch *b)
@@ -52,109 +62,183 @@ static int settle(struct output *o, struct batch *b)
     return err;
 }
 
-void output_release(struct output *o)
+static void stream_release(struct stream *t)
 {
-    for (u32 i = 0; i < ARRAY_SIZE(o->batches); i++)
-        empty(&o->batches[i]);
+    for (u32 i = 0; i < ARRAY_SIZE(t->batches); i++)
+        empty(&t->batches[i]);
 }
 
-static struct batch *other_batch(struct output *o)
+void output_release(struct output *o)
 {
-    return &o->batches[o->batch == &o->batches[0]];
+    stream_release(&o->pages);
+    stream_release(&o->rest);
+}
+
+static struct batch *other_batch(struct stream *t)
+{
+    return &t->batches[t->batch == &t->batches[0]];
 }
 
 // Send the full batch on its way, when the one before has arrived: that becomes the one to be filled.
-static int send(struct output *o)
+static int send(struct output *o, struct stream *t)
 {
-    int err = settle(o, other_batch(o));
+    int err = settle(o, other_batch(t));
 
     if (err)
         return err;
-    work_start(&o->batch->work);
-    o->batch = other_batch(o);
+    work_start(&t->batch->work);
+    t->batch = other_batch(t);
     thread_breathe();
     return *o->cancelled ? -EINTR : 0;
 }
 
+static int stream_flush(struct output *o, struct stream *t)
+{
+    int err = settle(o, other_batch(t));
+
+    if (!err && t->batch->count) {
+        write_batch(&t->batch->work);
+        err = settle(o, t->batch);
+    }
+    return err;
+}
+
 int output_flush(struct output *o)
 {
-    int err = settle(o, other_batch(o));
+    int err = o->pages.batch->count && o->rest.batch->count ? send(o, &o->pages) : 0;
 
-    if (!err && o->batch->count) {
-        write_batch(&o->batch->work);
-        err = settle(o, o->batch);
-    }
+    if (!err)
+        err = stream_flush(o, &o->rest);
+    if (!err)
+        err = stream_flush(o, &o->pages);
     thread_breathe();
     return err || !*o->cancelled ? err : -EINTR;
 }
 
 // What is left of the run of spare blocks is spare again.
-static void leave_run(struct output *o)
+static void leave_run(struct output *o, struct stream *t)
 {
-    if (o->left && !o->grows)
-        spare_give_back(o->spare, o->next, o->left);
-    o->left = 0;
+    if (t->left && !o->grows)
+        spare_give_back(o->memo->spare, t->next, t->left);
+    t->left = 0;
 }
 
-// Spare blocks: as many together as can be found. What was too much to hope for once isn't tried again.
-static u32 claim_spare(struct output *o, u32 least)
+// From now on blocks are put at the file's end.
+static void leave_spare(struct output *o)
 {
-    u32 n = 0;
+    leave_run(o, &o->pages);
+    leave_run(o, &o->rest);
+    o->grows = true;
+}
 
-    while (!o->grows && n == 0) {
-        n = spare_take(o->spare, MAX(least, o->hope), BATCH_FRAMES, &o->next);
-        if (n == 0 && o->hope <= least)
+// Many small requests are slow: while few blocks are unused the file becomes longer rather than to take them one by
+// one.
+static bool may_grow(const struct output *o, u32 n)
+{
+    u64 unused = spare_unused(o->memo->spare);
+
+    return unused + n <= MAX((o->blocks - MIN(unused, o->blocks)) / 4, WORTH_SPARING);
+}
+
+// As many together as are wanted, else as can be found. What was too much to hope for once isn't tried again.
+static u32 take_spare(struct output *o, struct stream *t, u32 least)
+{
+    struct spare *spare = o->memo->spare;
+    u32 wanted = MAX(least, t->wanted), n = spare_take_best(spare, wanted, &t->next);
+
+    if (n == 0 && may_grow(o, wanted))
+        return 0;
+    while (n == 0) {
+        n = spare_take(spare, MAX(least, t->hope), BATCH_FRAMES, &t->next);
+        if (n == 0 && t->hope <= least)
             break;
         if (n == 0)
-            o->hope /= 2;
+            t->hope /= 2;
     }
     return n;
 }
 
-// Spare blocks first, at least `least` together, then the file's end.
-static int claim(struct output *o, u32 least)
+static void begin_run(struct output *o, struct stream *t, u32 count)
 {
-    leave_run(o);
-    u32 n = claim_spare(o, least);
-    if (n == 0) {
-        n = MAX(least, BATCH_FRAMES);
-        if (o->blocks + n > UINT32_MAX)
-            return -EFBIG;
-        o->next = (u32)o->blocks;
-        o->grows = true;
-    }
-    o->left = n;
+    t->left = count;
+    if (o->memo->recent)
+        recent_forget(o->memo->recent, t->next, count);
+}
+
+static bool claim_spare(struct output *o, struct stream *t, u32 least)
+{
+    leave_run(o, t);
+    u32 n = take_spare(o, t, least);
+    if (n)
+        begin_run(o, t, n);
+    return n != 0;
+}
+
+static int claim_end(struct output *o, u32 least)
+{
+    u32 n = MAX(least, BATCH_FRAMES);
+
+    leave_spare(o);
+    if (o->blocks + n > UINT32_MAX)
+        return -EFBIG;
+    o->pages.next = (u32)o->blocks;
+    begin_run(o, &o->pages, n);
     return 0;
 }
 
-static u32 take_block(struct output *o)
+// Where the next block goes, and at least `least` together. In spare blocks what isn't pages lies apart: it lives
+// shorter than they do, and its places will fit the next epoch's.
+static int find_place(struct output *o, bool is_page, u32 least, struct stream **t)
 {
-    u32 block = o->next++;
+    *t = is_page || o->grows ? &o->pages : &o->rest;
+    if ((*t)->left >= least || (!o->grows && claim_spare(o, *t, least)))
+        return 0;
+    *t = &o->pages;
+    return claim_end(o, least);
+}
 
-    o->left--;
+static u32 take_block(struct output *o, struct stream *t)
+{
+    u32 block = t->next++;
+
+    t->left--;
     o->blocks = MAX(o->blocks, (u64)block + 1);
     return block;
 }
 
-int output_frame(struct output *o, struct frame *frame, u32 *block)
+// Takes over the reference.
+static int put(struct output *o, bool is_page, struct frame *frame, u32 *block)
 {
-    int err = o->left ? 0 : claim(o, 1);
+    struct stream *t;
+    int err = find_place(o, is_page, 1, &t);
 
     if (!err) {
-        *block = take_block(o);
-        struct batch *b = o->batch;
+        *block = take_block(o, t);
+        struct batch *b = t->batch;
         if (b->count && (b->count == BATCH_FRAMES || *block != b->first + b->count))
-            err = send(o);
+            err = send(o, t);
     }
     if (err) {
         frame_put(frame);
         return err;
     }
-    struct batch *b = o->batch;
+    struct batch *b = t->batch;
     if (b->count == 0)
         b->first = *block;
     b->frames[b->count++] = frame;
     return 0;
+}
+
+int output_frame(struct output *o, struct frame *frame, u32 *block)
+{
+    return put(o, true, frame, block);
+}
+
+// It will be read for the next epoch.
+static void remember(struct output *o, u32 block, struct frame *frame)
+{
+    if (o->memo->recent)
+        recent_put(o->memo->recent, block, frame);
 }
 
 int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block)
@@ -164,22 +248,30 @@ int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block)
     if (!frame)
         return -ENOMEM;
     memcpy(frame_data(frame), bytes, CKPT_BLOCK_SIZE);
-    return output_frame(o, frame, block);
+    int err = put(o, false, frame_get(frame), block);
+    if (!err)
+        remember(o, *block, frame);
+    frame_put(frame);
+    return err;
 }
 
 int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
 {
-    u32 block;
-    int err = o->left < count ? claim(o, count) : 0;
+    struct stream *t;
+    int err = find_place(o, false, count, &t);
 
-    *first = o->next;
-    for (u32 i = 0; !err && i < count; i++)
-        err = output_frame(o, frame_get(frames[i]), &block);
+    *first = t->next;
+    for (u32 i = 0; !err && i < count; i++) {
+        u32 block;
+        err = put(o, false, frame_get(frames[i]), &block);
+        if (!err)
+            remember(o, block, frames[i]);
+    }
     return err;
 }
 
 int output_finish(struct output *o)
 {
-    leave_run(o);
+    leave_spare(o);
     return output_flush(o);
 }

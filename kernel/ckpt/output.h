@@ -1,7 +1,7 @@
 // Output: blocks of an image on their way to the disk, straight from their frames, in large requests.
 #pragma once
 
-#include "spare.h"
+#include "memo.h"
 #include "work.h"
 #include <mm/frame.h>
 
@@ -16,34 +16,41 @@ struct batch {
     struct frame *frames[BATCH_FRAMES];  // a reference each
 };
 
-struct output {
-    struct inode *inode;      // borrowed
-    struct spare *spare;      // where to put blocks first; NULL: there are no spare ones
-    bool grows;               // from now on blocks are put at the file's end
-    u64 blocks;               // the file's length so far
-    u32 next, left;           // the run of blocks being filled
-    u32 hope;                 // spare blocks that may be found together
-    struct batch *batch;      // the one that is being filled
-    u64 written;              // blocks handed to the disk
-    _Atomic bool *cancelled;  // stop with -EINTR
+// Blocks that are put out one after the other: into spare blocks that lie together, or at the file's end.
+struct stream {
+    u32 next, left;       // the run of blocks being filled
+    u32 wanted;           // blocks that shall lie together
+    u32 hope;             // spare blocks that may be found together
+    struct batch *batch;  // the one that is being filled
     struct batch batches[2];
 };
 
-/* blocks: of the file, in use. expected: how many there will be to put out, about. cancelled: stop with -EINTR when it
+struct output {
+    struct inode *inode;      // borrowed
+    struct memo *memo;        // of the file: borrowed; its spare blocks come first
+    bool grows;               // from now on blocks are put at the file's end
+    u64 blocks;               // the file's length so far
+    u64 written;              // blocks handed to the disk
+    _Atomic bool *cancelled;  // stop with -EINTR
+    struct stream pages, rest;
+};
+
+/* blocks: of the file, in use. pages: how many there will be to put out, at most. cancelled: stop with -EINTR when it
  * becomes true. */
-void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected, struct spare *spare,
+void output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, struct memo *memo,
                  _Atomic bool *cancelled);
 
 /* Lets go of what still waits. */
 void output_release(struct output *o);
 
-/* Put the frame into some block; takes over the reference, in every case. Errors: the disk's, -EFBIG, -EINTR. */
+/* Put the page into some block; takes over the reference, in every case. Errors: the disk's, -EFBIG, -EINTR. */
 MUST_CHECK int output_frame(struct output *o, struct frame *frame, u32 *block);
 
-/* The same, copied from `bytes`. -ENOMEM. */
+/* The same with what isn't a page, copied from `bytes`, which will be read for the next epoch. -ENOMEM. */
 MUST_CHECK int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block);
 
-/* Put `count` frames, whose references stay the caller's, into blocks that lie together. */
+/* Put `count` frames, whose references stay the caller's, into blocks that lie together. They will be read for the next
+ * epoch, and must not change any more. */
 MUST_CHECK int output_run(struct output *o, struct frame **frames, u32 count, u32 *first);
 
 /* Hand everything that waits to the disk: it can be read afterwards. */

@@ -4,6 +4,7 @@
 // files, pipes, processes that nobody sees. Then all of it becomes real in one step that can't fail. Until then nothing
 // has happened to the caller.
 #include "lazy.h"
+#include "memo.h"
 #include "reopen.h"
 #include "work.h"
 #include <base/string.h>
@@ -172,7 +173,7 @@ static int build_processes(struct restore *r)
 
 // ---- the whole
 
-// Choose the epoch while nobody writes one: from then on it is kept.
+// Choose the epoch while nobody writes one and what was written is in the file: from then on it is kept.
 static int choose_epoch(struct restore *r, struct image_use *use)
 {
     struct image_pin *pin;
@@ -192,6 +193,8 @@ static int read_plan(struct restore *r)
         return err;
     err = image_use_lock(use);
     if (!err) {
+        commit_settle(image_use_commit(use), r->image.inode, 0);
+        image_resize(&r->image);
         err = choose_epoch(r, use);
         image_use_unlock(use);
     }
@@ -276,5 +279,6 @@ void ckpt_init(void)
     static struct exec_format format = { .name = "checkpoint", .load = load_image };
 
     exec_register(&format);
+    memo_init();
     work_init();
 }

@@ -134,26 +134,48 @@ static void release_family(struct save *s, int err)
     note_pause(s);
 }
 
-static void release(struct save *s)
+static void release_epoch(struct save *s)
 {
     if (s->epoch)
         epoch_destroy(s->epoch);
+    s->epoch = NULL;
+}
+
+static void release_snapshot(struct save *s)
+{
     if (s->snap)
         collect_release(s->snap);
+    s->snap = NULL;
+}
+
+static void release(struct save *s)
+{
+    release_epoch(s);
+    release_snapshot(s);
     if (s->store)
         store_close(s->store);
-    s->epoch = NULL;
-    s->snap = NULL;
     s->store = NULL;
 }
 
+// An epoch that nobody waits for is gone on from before it is durable: so the disk's flushes serve several.
 static void run(void *arg)
 {
     struct save *s = arg;
+    bool waits = !(s->args.flags & CKPT_SAVE_NOWAIT);
     int err = epoch_write(s->epoch);
 
+    if (!err && waits)
+        err = store_commit(s->store);
+    if (!err)
+        epoch_leave(s->epoch);
     note_epoch(s);
-    release_family(s, err);
+    release_epoch(s);
+    if (!thaws_late(s))
+        release_snapshot(s);
+    if (!err && !waits)
+        err = store_commit(s->store);
+    if (s->snap)
+        release_family(s, err);
     release(s);
     end(s, err);
     thread_exit();

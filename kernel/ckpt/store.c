@@ -1,6 +1,6 @@
 // Store. An epoch goes to blocks that no kept epoch uses, and comes to be when a header slot names it. That is written
-// after everything else is durable, and over the older of the two slots: at any crash the file holds the epochs of
-// before, or those and the new one.
+// after everything else is durable, and over the slot that doesn't hold the durable epoch's (ckpt/commit.c): at any
+// crash the file holds the epochs of before, or those and the new one.
 #include "store.h"
 #include <base/byteorder.h>
 #include <base/string.h>
@@ -13,15 +13,27 @@
 #include <uapi/errno.h>
 
 #define WORTH_PREALLOCATING 256u  // blocks
+#define WAITING_MOST        32u   // epochs of an image that are written and not durable
+
+void store_leave(struct store *s)
+{
+    if (s->locked)
+        image_use_unlock(s->use);
+    s->locked = false;
+}
 
 static void forget_there(struct store *s)
 {
-    if (s->use) {
-        image_use_unlock(s->use);
+    store_leave(s);
+    memo_destroy(s->memo);
+    if (s->header)
+        frame_put(s->header);
+    if (s->use)
         image_use_put(s->use);
-    }
     if (s->there)
         inode_put(s->there);
+    s->memo = NULL;
+    s->header = NULL;
     s->use = NULL;
     s->there = NULL;
 }
@@ -36,6 +48,7 @@ static int lock_there(struct store *s)
     if (err)
         return err;
     err = image_use_lock(s->use);
+    s->locked = !err;
     if (err) {
         image_use_put(s->use);
         s->use = NULL;
@@ -66,31 +79,67 @@ static int find_there(struct store *s)
     }
 }
 
-static u32 newest_slot(struct store *s)
+// Which slot holds the newest header. To take one for the other would give the newest epoch up.
+static enum ckpt_error newest_slot(struct store *s, u32 *slot)
 {
     u8 *block = s->image.reader.buffer;
     struct ckpt_header h;
-    int err = s->image.source.read(s->image.source.ctx, 0, block, CKPT_BLOCK_SIZE);
-    bool is_first = !err && ckpt_header_decode(block, s->image.source.size, &h) == CKPT_OK && h.epoch == s->head.epoch;
 
-    return is_first ? 0 : 1;
+    if (s->image.source.read(s->image.source.ctx, 0, block, CKPT_BLOCK_SIZE))
+        return CKPT_READ_FAILED;
+    bool is_first = ckpt_header_decode(block, s->image.source.size, &h) == CKPT_OK && h.epoch == s->head.epoch;
+    *slot = is_first ? 0 : 1;
+    return CKPT_OK;
+}
+
+static void forget_memo(struct store *s)
+{
+    memo_destroy(s->memo);
+    s->memo = NULL;
+    s->image.recent = NULL;
+}
+
+// With what is remembered of it, if that is of what is there now.
+static enum ckpt_error open_newest(struct store *s)
+{
+    const struct ckpt_header *h = &s->image.reader.header;
+
+    s->memo = memo_recall(s->image.id.ino, s->image.id.generation);
+    s->image.recent = s->memo ? s->memo->recent : NULL;
+    enum ckpt_error error = image_open(&s->image, 0, &s->newest);
+    if (!s->memo || (!error && s->memo->key.epoch == h->epoch && s->memo->key.digest == h->digest))
+        return error;
+    forget_memo(s);
+    return image_open(&s->image, 0, &s->newest);
+}
+
+// What the file says is durable.
+static enum ckpt_error look_at_slots(struct store *s)
+{
+    struct turn d = { .epoch = s->head.epoch, .kept = s->newest.kept, .blocks = s->head.blocks };
+    enum ckpt_error error = newest_slot(s, &d.slot);
+
+    if (!error)
+        commit_know(image_use_commit(s->use), &d);
+    return error;
 }
 
 // What is there and isn't a sound image will be replaced.
 static int look_at_image(struct store *s)
 {
-    enum ckpt_error error;
+    struct commit *commit = image_use_commit(s->use);
 
+    commit_settle(commit, s->there, WAITING_MOST);
     image_init(&s->image, s->there, s->path);
-    error = image_open(&s->image, 0, &s->newest);
+    s->header = s->image.header = commit_header(commit, &s->failures);
+    enum ckpt_error error = open_newest(s);
+    s->head = s->image.reader.header;
+    if (!error && !s->header)
+        error = look_at_slots(s);
     if (error == CKPT_READ_FAILED)
         return image_refuse(&s->image, error, s->image.reader.failed_at);
-    if (error) {
+    if (error)
         forget_there(s);
-        return 0;
-    }
-    s->head = s->image.reader.header;
-    s->slot = newest_slot(s);
     return 0;
 }
 
@@ -114,15 +163,20 @@ int store_open(struct inode *cwd, const char *path, struct store **out)
     return 0;
 }
 
-// The file may end where its last block in use does. After a success a few more are left for the next epoch: to take
-// them away and give them again would cost it a transaction. After a failure, maybe for lack of space, none are.
-static void cut(struct store *s, u64 blocks, bool failed)
+// After a success a few blocks more than needed are left for the next epoch: to take them away and give them again
+// would cost it a transaction. After a failure, maybe for lack of space, none are.
+static bool is_too_long(struct store *s, u64 blocks, bool failed)
 {
     u64 most = blocks + (failed ? 0 : MAX(blocks / 4, WORTH_PREALLOCATING));
     struct inode_identity id;
 
-    inode_identify(s->output.inode, &id);
-    if ((failed || id.size > most * CKPT_BLOCK_SIZE) && inode_truncate(s->output.inode, blocks * CKPT_BLOCK_SIZE))
+    inode_identify(s->there, &id);
+    return id.size > most * CKPT_BLOCK_SIZE;
+}
+
+static void cut(struct store *s, u64 blocks)
+{
+    if (inode_truncate(s->there, blocks * CKPT_BLOCK_SIZE))
         printk("%s: could not be cut to its size: blocks at its end are spare\n", s->path);
 }
 
@@ -130,10 +184,9 @@ void store_close(struct store *s)
 {
     if (s->begun) {
         output_release(&s->output);
-        if (s->continues)
-            cut(s, s->head.blocks, true);
+        if (s->continues && is_too_long(s, s->head.blocks, true))
+            cut(s, s->head.blocks);
     }
-    spare_destroy(s->spare);
     if (s->unnamed)
         file_put(s->unnamed);
     forget_there(s);
@@ -155,62 +208,83 @@ bool store_keeps(struct store *s, u64 epoch, u32 digest)
     return !error && r->header.digest == digest;
 }
 
-static struct spare_key key_of(struct store *s, const struct ckpt_header *h)
+u64 store_parent(struct store *s, u64 epoch, u32 digest)
 {
-    return (struct spare_key){ s->image.id.ino, s->image.id.generation, h->epoch, h->digest };
+    bool dropped = epoch + s->newest.kept < s->head.epoch;
+
+    return dropped || store_keeps(s, epoch, digest) ? epoch : 0;
 }
 
-// Spare blocks come from dropped epochs.
-static int find_spare(struct store *s, u32 history, u64 wanted, struct spare **out)
+// Wait until the newest epoch is durable.
+static int settle(struct store *s)
 {
-    struct spare_key key = key_of(s, &s->head);
+    struct commit *commit = image_use_commit(s->use);
+    u64 failures;
+
+    commit_settle(commit, s->there, 0);
+    (void)commit_header(commit, &failures);
+    return failures == s->failures ? 0 : -EIO;
+}
+
+// Spare blocks come from dropped epochs: those that no durable one keeps.
+static int find_spare(struct store *s, u32 history, u64 wanted)
+{
     bool drops = history != CKPT_HISTORY_ALL && s->newest.kept + 1 >= history;
-    struct spare *spare = spare_recall(&key);
+    struct spare **spare = &s->memo->spare;
+    struct turn d = commit_durable(image_use_commit(s->use));
 
-    *out = spare;
-    if (!drops || (spare && !spare_is_stale(spare, s->head.blocks, wanted)))
+    if (*spare)
+        spare_dropped(*spare, d.epoch - d.kept);
+    if (!drops || (*spare && !spare_is_stale(*spare, wanted)))
         return 0;
-    spare_destroy(spare);
-    *out = NULL;
-    enum ckpt_error error = image_open(&s->image, 0, NULL);
-    if (error)
-        return image_refuse(&s->image, error, s->image.reader.failed_at);
-    return spare_find(&s->image, out);
-}
-
-static int begin_there(struct store *s, u32 history, u64 blocks, _Atomic bool *cancelled)
-{
-    struct spare *spare;
-    int err = find_spare(s, history, blocks, &spare);
-
+    spare_destroy(*spare);
+    *spare = NULL;
+    int err = settle(s);
     if (err)
         return err;
-    s->spare = spare;
-    output_init(&s->output, s->there, s->head.blocks, blocks, spare, cancelled);
+    enum ckpt_error error = image_open(&s->image, 0, NULL);
+    return error ? image_refuse(&s->image, error, s->image.reader.failed_at) : spare_find(&s->image, spare);
+}
+
+static int begin_there(struct store *s, u32 history, u64 pages, u64 rest, _Atomic bool *cancelled)
+{
+    if (!s->memo)
+        s->memo = memo_create();
+    if (!s->memo)
+        return -ENOMEM;
+    int err = find_spare(s, history, pages + rest);
+    if (err)
+        return err;
+    struct spare *spare = s->memo->spare;
+    if (spare)
+        spare_note(spare);
+    output_init(&s->output, s->there, s->head.blocks, pages, s->memo, cancelled);
     s->begun = true;
-    u64 lacking = blocks - MIN(blocks, spare ? spare_count(spare) : 0);
+    u64 lacking = pages + rest - MIN(pages + rest, spare ? spare_count(spare) : 0);
     if (lacking < WORTH_PREALLOCATING)
         return 0;
     return inode_preallocate(s->there, (s->head.blocks + lacking) * CKPT_BLOCK_SIZE);
 }
 
-static int begin_anew(struct store *s, u64 blocks, _Atomic bool *cancelled)
+static int begin_anew(struct store *s, u64 pages, u64 rest, _Atomic bool *cancelled)
 {
-    int err = path_create_unnamed(&s->unnamed);
+    forget_memo(s);
+    s->memo = memo_create();
+    int err = s->memo ? path_create_unnamed(&s->unnamed) : -ENOMEM;
 
     if (err)
         return err;
-    output_init(&s->output, file_inode(s->unnamed), CKPT_SLOTS, blocks, NULL, cancelled);
+    output_init(&s->output, file_inode(s->unnamed), CKPT_SLOTS, pages, s->memo, cancelled);
     s->begun = true;
-    return inode_preallocate(s->output.inode, (CKPT_SLOTS + blocks) * CKPT_BLOCK_SIZE);
+    return inode_preallocate(s->output.inode, (CKPT_SLOTS + pages + rest) * CKPT_BLOCK_SIZE);
 }
 
-int store_begin(struct store *s, bool continues, u32 history, u64 blocks, _Atomic bool *cancelled)
+int store_begin(struct store *s, bool continues, u32 history, u64 pages, u64 rest, _Atomic bool *cancelled)
 {
     s->continues = continues;
-    int err = continues ? begin_there(s, history, blocks, cancelled) : begin_anew(s, blocks, cancelled);
+    int err = continues ? begin_there(s, history, pages, rest, cancelled) : begin_anew(s, pages, rest, cancelled);
 
-    // `blocks` may be too high, so a full disk is not an error yet; that there is no inode for a new file is one.
+    // That may be too many, so a full disk is not an error yet; that there is no inode for a new file is one.
     return err == -ENOSPC && s->begun ? 0 : err;
 }
 
@@ -269,6 +343,7 @@ int store_number(struct store *s, u32 history, struct ckpt_header *h, struct ckp
         int err = count_kept(s, history, &e->kept);
         if (err)
             return err;
+        s->kept = e->kept;
     } else {
         identity_make(h);
         e->epoch = 1;
@@ -279,45 +354,51 @@ int store_number(struct store *s, u32 history, struct ckpt_header *h, struct ckp
     return 0;
 }
 
-static int write_slot(struct store *s, struct frame *slot)
+void store_replaced(struct store *s, u32 block)
 {
-    int err = inode_write_frames(s->there, (u64)(1 - s->slot) * CKPT_BLOCK_SIZE, &slot, 1);
-
-    return err ? err : inode_sync(s->there);
+    if (s->memo->spare)
+        spare_replaced(s->memo->spare, block);
 }
 
-// An epoch that is reported as failed must not turn up later: its slot becomes empty again, as far as the disk lets it.
-static int turn_over(struct store *s, const struct ckpt_header *h)
+static void remember(struct store *s, const struct ckpt_header *h)
 {
-    struct frame *slot = frame_alloc_zeroed();
+    struct inode_identity id;
 
-    if (!slot)
-        return -ENOMEM;
-    ckpt_header_encode(h, frame_data(slot));
-    int err = write_slot(s, slot);
-    if (err) {
-        memset(frame_data(slot), 0, PAGE_SIZE);
-        if (write_slot(s, slot))
-            printk("%s: whether epoch %llu is in it is uncertain\n", s->path, (unsigned long long)h->epoch);
-    }
-    frame_put(slot);
-    return err;
+    store_identify(s, &id);
+    memo_keep(s->memo, &(struct memo_key){ id.ino, id.generation, h->epoch, h->digest });
+    s->memo = NULL;
+}
+
+// The epoch before doesn't share its records.
+static void publish_spare(struct store *s, const struct ckpt_header *h)
+{
+    struct memo *m = s->memo;
+    u32 first = (u32)s->head.records_block, end = first + (u32)DIV_ROUND_UP(s->head.records_size, CKPT_BLOCK_SIZE);
+
+    for (u32 block = first; block < end; block++)
+        store_replaced(s, block);
+    if (!m->spare || spare_publish(m->spare, h->epoch, h->parent != s->head.epoch, (u32)h->blocks))
+        return;
+    spare_destroy(m->spare);
+    m->spare = NULL;
 }
 
 static int finish_there(struct store *s, const struct ckpt_header *h)
 {
-    struct spare_key key = key_of(s, h);
-    int err = inode_sync(s->there);
+    struct frame *slot = frame_alloc();
 
-    if (!err)
-        err = turn_over(s, h);
+    if (!slot)
+        return -ENOMEM;
+    ckpt_header_encode(h, frame_data(slot));
+    struct turn what = { .epoch = h->epoch, .kept = s->kept, .blocks = h->blocks };
+    int err = commit_add(image_use_commit(s->use), &s->ticket, slot, &what, s->failures);
+    frame_put(slot);
     if (err)
         return err;
+    s->written = true;
     s->begun = false;
-    cut(s, h->blocks, false);
-    if (s->spare)
-        spare_keep(s->spare, &key, h->blocks);
-    s->spare = NULL;
+    publish_spare(s, h);
+    remember(s, h);
     return 0;
 }
 
@@ -342,17 +423,52 @@ static int finish_anew(struct store *s, const struct ckpt_header *h)
 
     if (!err)
         err = inode_truncate(s->output.inode, h->blocks * CKPT_BLOCK_SIZE);
-    return err ? err : path_publish(s->cwd, s->path, s->unnamed);
+    if (!err)
+        err = path_publish(s->cwd, s->path, s->unnamed);
+    if (err)
+        return err;
+    s->memo->spare = spare_create((u32)h->blocks);
+    remember(s, h);
+    return 0;
 }
 
 int store_finish(struct store *s, struct ckpt_header *h)
 {
     int err = output_finish(&s->output);
+    const struct spare *spare = s->memo->spare;
 
     if (err)
         return err;
     h->blocks = s->output.blocks;
-    if (s->spare && spare_tells_of(s->spare, h->blocks))
-        h->blocks = MIN(h->blocks, (u64)spare_end(s->spare));
+    if (spare && spare_tells_of(spare, h->blocks))
+        h->blocks = MIN(h->blocks, (u64)spare_end(spare));
     return s->continues ? finish_there(s, h) : finish_anew(s, h);
+}
+
+// The file may end where its last block in use is, unless somebody is going on with it.
+static void trim(struct store *s)
+{
+    struct commit *commit = image_use_commit(s->use);
+    bool borrows = !s->locked;
+    u64 failures;
+
+    if (!is_too_long(s, commit_durable(commit).blocks, false) || (borrows && !image_use_trylock(s->use)))
+        return;
+    struct frame *header = commit_header(commit, &failures);
+    if (header)
+        frame_put(header);
+    else
+        cut(s, commit_durable(commit).blocks);
+    if (borrows)
+        image_use_unlock(s->use);
+}
+
+int store_commit(struct store *s)
+{
+    int err = s->written ? commit_wait(image_use_commit(s->use), &s->ticket, s->there) : 0;
+
+    if (s->written && !err)
+        trim(s);
+    s->begun = err && s->locked;
+    return err;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "image.h"
+#include "memo.h"
 #include "output.h"
 #include "use.h"
 
@@ -12,16 +13,21 @@ struct store {
     struct inode *cwd;  // where `path` is seen from: a reference
     char *path;
     struct image_use *use;    // of the file that is there; NULL: there is no image
+    bool locked;              // and it is locked
     struct inode *there;      // that file: a reference
     struct image image;       // that file
+    struct frame *header;     // of its newest epoch, if that isn't durable yet; else NULL
+    u64 failures;             // of commits, before that was looked at
     struct ckpt_header head;  // its newest epoch
     struct ckpt_epoch newest;
-    u32 slot;              // which holds it
+    struct memo *memo;     // what is remembered of the file that is written
     bool continues;        // the new epoch goes there; otherwise into `unnamed`
     struct file *unnamed;  // the new file
     bool begun;            // `output` may be used
-    struct spare *spare;   // NULL: none are known
     struct output output;
+    u32 kept;      // older epochs that the new one keeps
+    bool written;  // and waits to be durable:
+    struct ticket ticket;
 };
 
 /*
@@ -29,17 +35,20 @@ struct store {
  */
 MUST_CHECK int store_open(struct inode *cwd, const char *path, struct store **out);
 
-/* Lets others write. What was not finished is given up: the file is as before. */
+/* Lets others write, if they may not yet. What was not finished is given up: the file is as before. */
 void store_close(struct store *s);
 
 /* Is the file that is there an image that keeps this epoch? */
 bool store_keeps(struct store *s, u64 epoch, u32 digest);
 
+/* The number of the epoch that one goes on from which was marked as that one; 0: that never became durable. */
+u64 store_parent(struct store *s, u64 epoch, u32 digest);
+
 /*
- * Begin to write. continues: into the file that is there. history: how many epochs it is to keep; 0: all. blocks: about
- * how many there will be. cancelled: stop with -EINTR when it becomes true.
+ * Begin to write. continues: into the file that is there. history: how many epochs it is to keep; 0: all. pages: at
+ * most so many there will be; rest: and about so many other blocks. cancelled: stop with -EINTR when it becomes true.
  */
-MUST_CHECK int store_begin(struct store *s, bool continues, u32 history, u64 blocks, _Atomic bool *cancelled);
+MUST_CHECK int store_begin(struct store *s, bool continues, u32 history, u64 pages, u64 rest, _Atomic bool *cancelled);
 
 /* What the image needs a reader to know: CKPT_FEATURE_…. An older one stays as it is. */
 u32 store_features(const struct store *s);
@@ -50,6 +59,15 @@ void store_identify(struct store *s, struct inode_identity *id);
 /* The new epoch's number, and how it goes on from the newest one, in *header and *epoch, which has the rest already. */
 MUST_CHECK int store_number(struct store *s, u32 history, struct ckpt_header *header, struct ckpt_epoch *epoch);
 
-/* All blocks have been put out, the record area, `header` says where, too: make it durable, then turn the header
- * over. */
+/* A tree of the new epoch doesn't have this block of the one before, and no other tree has it. */
+void store_replaced(struct store *s, u32 block);
+
+/* All blocks have been put out, the record area, `header` says where, too: who asks for the image's newest epoch from
+ * here on gets this one. */
 MUST_CHECK int store_finish(struct store *s, struct ckpt_header *header);
+
+/* Others may write the next epoch. */
+void store_leave(struct store *s);
+
+/* Make it durable: before that it isn't in the file. -EIO, -ENOMEM: and it won't be. */
+MUST_CHECK int store_commit(struct store *s);

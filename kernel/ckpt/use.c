@@ -12,6 +12,7 @@ struct image_use {
     bool locked;
     struct wait_queue waiters;
     struct list pins;
+    struct commit commit;  // has a lock of its own
 };
 
 struct image_pin {
@@ -20,7 +21,7 @@ struct image_pin {
     u64 epoch;
 };
 
-// Guards all of the above.
+// Guards all of the above, but for the commits.
 static struct spinlock lock = SPINLOCK_INIT("images in use", RANK_WAIT);
 static struct list uses = { &uses, &uses };
 
@@ -48,6 +49,7 @@ int image_use_get(u64 ino, u64 generation, struct image_use **out)
         fresh->generation = generation;
         wait_queue_init(&fresh->waiters);
         list_init(&fresh->pins);
+        commit_init(&fresh->commit);
         list_push(&uses, &fresh->link);
         fresh = NULL;
     }
@@ -81,12 +83,26 @@ int image_use_lock(struct image_use *use)
     return err;
 }
 
+bool image_use_trylock(struct image_use *use)
+{
+    spin_lock(&lock);
+    bool locked = !use->locked;
+    use->locked = true;
+    spin_unlock(&lock);
+    return locked;
+}
+
 void image_use_unlock(struct image_use *use)
 {
     spin_lock(&lock);
     use->locked = false;
     wake_all(&use->waiters);
     spin_unlock(&lock);
+}
+
+struct commit *image_use_commit(struct image_use *use)
+{
+    return &use->commit;
 }
 
 int image_pin(struct image_use *use, u64 epoch, struct image_pin **out)

@@ -1,6 +1,7 @@
 // Image files in use: who writes epochs into one, and which epochs are being restored from.
 #pragma once
 
+#include "commit.h"
 #include <fs/inode.h>
 
 struct image_use;
@@ -12,7 +13,11 @@ void image_use_put(struct image_use *use);
 /* One at a time writes epochs, or chooses one to restore. -EINTR. Whoever unlocks need not be the thread that locked.
  */
 MUST_CHECK int image_use_lock(struct image_use *use);
+bool image_use_trylock(struct image_use *use);
 void image_use_unlock(struct image_use *use);
+
+/* What becomes of the epochs that are written into it. */
+struct commit *image_use_commit(struct image_use *use);
 
 /* As long as an epoch is pinned, it is kept. -ENOMEM. Pin it while the use is locked. */
 struct image_pin;

@@ -36,16 +36,21 @@ static enum ckpt_error load(struct ckpt_builder *b, u32 level, u64 index)
     return CKPT_OK;
 }
 
-// Change an entry of `level`'s node, or the root above them all.
+// Change an entry of `level`'s node, or the root above them all. Each is changed once: what stands there is the base's.
 static void set_entry(struct ckpt_builder *b, u32 level, u64 index, struct entry e)
 {
-    if (level == b->tree.height) {
+    bool is_root = level == b->tree.height;
+    u32 old = is_root ? b->base.root : entry_get(b->node[level], entry_slot(index, level)).block;
+
+    if (is_root) {
         b->tree.root = e.block;
         b->tree.crc = e.crc;
-        return;
+    } else {
+        entry_put(b->node[level], entry_slot(index, level), e);
+        b->changed[level] = true;
     }
-    entry_put(b->node[level], entry_slot(index, level), e);
-    b->changed[level] = true;
+    if (b->replaced && old && old != e.block)
+        b->replaced(b->ctx, old);
 }
 
 static bool node_is_empty(const u8 *node)

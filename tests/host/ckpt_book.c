@@ -1,7 +1,7 @@
 // Models of image files, and comparing them with files.
 #include "ckpt_book.h"
 #include "image.h"
-#include "spare.h"
+#include "memo.h"
 #include <base/crc32c.h>
 #include <base/format.h>
 #include <base/string.h>
@@ -403,12 +403,8 @@ void stills_check(const struct crash *c)
             check_still(&stills[i], c);
 }
 
-void books_forget_spare(void)
+void books_forget_memos(void)
 {
     for (u32 i = 0; i < image_count; i++)
-        for (u32 n = 1; n <= images[i]->newest; n++) {
-            const struct image_model *m = images[i];
-            struct spare_key key = { m->ino, m->generation, n, m->epochs[n] ? m->epochs[n]->digest : 0 };
-            spare_destroy(spare_recall(&key));
-        }
+        memo_destroy(memo_recall(images[i]->ino, images[i]->generation));
 }

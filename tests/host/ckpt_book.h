@@ -68,5 +68,5 @@ void stills_begin(const struct household *h);
 void stills_end(const struct household *h);
 void stills_check(const struct crash *c);
 
-/* Forget what the kernel remembers of images' spare blocks: it doesn't survive a crash. */
-void books_forget_spare(void);
+/* Forget what the kernel remembers of images: it doesn't survive a crash. */
+void books_forget_memos(void);

@@ -10,6 +10,7 @@
 // usage: ckpt_crash_test [SEED [STATES [FIRST]]]
 #include "ckpt_life.h"
 #include <base/string.h>
+#include <sched/thread.h>
 #include <uapi/checkpoint.h>
 
 #define DISK_BLOCKS  3000
@@ -31,7 +32,7 @@ static void begin(void)
 
 static void end(void)
 {
-    books_forget_spare();
+    books_forget_memos();
     CHECK_OK(fs_sync());
     CHECK_OK(fs_unmount());
 }
@@ -73,6 +74,35 @@ static void work_steadily(void *arg)
             life_write(&lives[0]);
         life_save(&lives[0], &books[0], &plan, &out);
     }
+    life_end(&lives[0]);
+    end();
+}
+
+// Epochs that nobody waits for, one on the other: what is written while the disk is flushed becomes durable together.
+static void work_unwaited(void *arg)
+{
+    static const u32 histories[] = { 1, 2, 5, CKPT_HISTORY_ALL };
+    struct plan plan = { CKPT_SAVE_TREE | CKPT_SAVE_EXTERNAL, histories[host_random(4)], NEVER_CANCEL, false };
+    struct outcome out;
+    u32 epochs = 0, flushes = 0;
+
+    begin();
+    life_begin(&lives[0], 100);
+    life_save(&lives[0], &books[0], &plan, &out);
+    host_slow_flushes(100);
+    for (u32 n = 0; n < STEADY_STEPS / 4; n++) {
+        u32 count = 1 + host_random(UNWAITED_MAX);
+        for (u32 k = 0; k < count; k++) {
+            household_change(&lives[0].h, host_random(8));
+            if (host_random(3) == 0)
+                thread_yield();
+            life_save_unwaited(&lives[0], &books[0], &plan);
+        }
+        flushes += life_await(&lives[0], &books[0]);
+        epochs += count;
+    }
+    host_slow_flushes(0);
+    CHECK(flushes < 2 * epochs);
     life_end(&lives[0]);
     end();
 }
@@ -155,6 +185,11 @@ static void try_steadily(void)
     attempt(DISK_BLOCKS, work_steadily);
 }
 
+static void try_unwaited(void)
+{
+    attempt(DISK_BLOCKS, work_unwaited);
+}
+
 static void try_in_turns(void)
 {
     attempt(DISK_BLOCKS, work_in_turns);
@@ -167,7 +202,8 @@ static void try_at_once(void)
 
 int main(int argc, char **argv)
 {
-    static void (*const workloads[])(void) = { try_alone, try_in_turns, try_full_disk, try_at_once, try_steadily };
+    static void (*const workloads[])(void) = { try_alone,   try_in_turns, try_full_disk,
+                                               try_at_once, try_steadily, try_unwaited };
 
     return crash_main(argc, argv, "ckpt_crash_test", workloads, ARRAY_SIZE(workloads));
 }

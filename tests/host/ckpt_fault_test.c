@@ -31,7 +31,7 @@ static void begin(void)
 static void end(void)
 {
     life_end(&life);
-    books_forget_spare();
+    books_forget_memos();
     CHECK_OK(fs_unmount());
 }
 
@@ -54,10 +54,11 @@ struct course {
     bool steady;  // always as many pages change
 };
 
-// What the file may hold besides what its epochs use: an epoch more, and what is found to be spare only later.
+// What the file may hold besides what its epochs use: an epoch more, and a quarter or 1 MiB, so that epochs lie
+// together.
 static u64 blocks_allowed(u32 used)
 {
-    return used + MAX(used / 2, 64u) + 64;
+    return used + MAX(used / 4, 256u) + 128;
 }
 
 static void go_on_long(void *arg)
@@ -121,7 +122,7 @@ static void inject(const struct fault *f, bool on)
 static void remount(bool failed)
 {
     life_end(&life);
-    books_forget_spare();
+    books_forget_memos();
     (void)!fs_unmount();
     CHECK_OK(fs_mount(crash_disk));
     if (failed)

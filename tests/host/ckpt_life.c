@@ -117,7 +117,13 @@ static int job_do(struct job *j, const struct ckpt_save_args *args, const char *
         err = epoch_begin(j->epoch, j->snap, args);
     if (!err)
         collect_thaw(j->snap, false);
-    return err ? err : epoch_write(j->epoch);
+    if (!err)
+        err = epoch_write(j->epoch);
+    if (!err)
+        err = store_commit(j->store);
+    if (!err)
+        epoch_leave(j->epoch);
+    return err;
 }
 
 static int save_cancellable(const struct ckpt_save_args *args, const char *path, u32 cancel_after)
@@ -201,7 +207,8 @@ static struct image_model *expect(const struct life *l, const struct book *b, co
         return image_model_create();
     CHECK(b->now->newest < EPOCHS_MAX);
     m->number = b->now->newest + 1;
-    m->parent = label.word[2];
+    const struct epoch_model *parent = label.word[2] <= b->now->newest ? b->now->epochs[label.word[2]] : NULL;
+    m->parent = parent && parent->digest == label.word[3] ? label.word[2] : 0;
     m->kept = kept_by(l, b, plan);
     return b->now;
 }
@@ -308,6 +315,62 @@ void life_save(struct life *l, struct book *b, const struct plan *plan, struct o
     }
     if (!plan->faulty)
         life_check(b, out);
+}
+
+// ---- without waiting
+
+void life_save_unwaited(struct life *l, struct book *b, const struct plan *plan)
+{
+    struct ckpt_save_args args = { .pid = l->h.pid, .flags = plan->flags | CKPT_SAVE_NOWAIT, .history = plan->history };
+    struct epoch_model *m = epoch_model_create();
+    struct ckpt_figures figures = {};
+
+    m->number = b->now->newest + 1;
+    m->parent = b->now->newest;
+    m->kept = kept_by(l, b, plan);
+    (void)book_event(b, b->now, m);
+    attempt_begin(&l->h, plan->flags, m);
+    CHECK(l->unwaited_count < UNWAITED_MAX && b->now->newest < EPOCHS_MAX);
+    CHECK_OK(ckpt_save(&args, b->path, &l->unwaited[l->unwaited_count], &figures));
+    attempt_end(&l->h);
+    l->unwaited_count++;
+    b->now->newest++;
+    b->now->epochs[m->number] = m;
+}
+
+// Now that they can be read.
+static void note_digests(struct book *b)
+{
+    struct image_model *image = b->now;
+    struct image *file = malloc(sizeof(*file));
+    struct inode_identity id;
+    struct inode *i = open_name(b, &id);
+
+    image_init(file, i, b->path);
+    for (u32 k = 0; k <= image->epochs[image->newest]->kept; k++) {
+        CHECK(image_open(file, image->newest - k, NULL) == CKPT_OK);
+        image->epochs[image->newest - k]->digest = file->reader.header.digest;
+    }
+    inode_put(i);
+    free(file);
+}
+
+u32 life_await(struct life *l, struct book *b)
+{
+    struct event *first = &b->events[b->event_count - l->unwaited_count];
+    struct ckpt_figures figures;
+    struct outcome out;
+
+    for (u32 k = 0; k < l->unwaited_count; k++) {
+        CHECK_OK(ckpt_wait(l->unwaited[k], NEVER, &figures));
+        CHECK(figures.ended && !figures.error);
+        first[k].ended = crash_log.count;
+    }
+    memset(l->unwaited, 0, sizeof(l->unwaited));
+    l->unwaited_count = 0;
+    note_digests(b);
+    life_check(b, &out);
+    return flushes_since(first->begun);
 }
 
 // ---- the rest

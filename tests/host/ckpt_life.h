@@ -4,12 +4,17 @@
 
 #include "ckpt_book.h"
 
+#define UNWAITED_MAX 8
+
 struct life {
     struct household h;
     // What it was restored from and still needs. NULL: nothing.
     struct image_pin *pin;
     struct inode *pinned;
     u64 pinned_epoch;
+    // Saves that nobody has waited for yet.
+    u64 unwaited[UNWAITED_MAX];  // their numbers
+    u32 unwaited_count;
 };
 
 // How a save goes.
@@ -38,6 +43,13 @@ struct plan plan_random(void);
 
 /* Save it to the name and check what is there afterwards. */
 void life_save(struct life *l, struct book *b, const struct plan *plan, struct outcome *out);
+
+/* Save it to the name's image, from which it goes on, without waiting; up to UNWAITED_MAX times. */
+void life_save_unwaited(struct life *l, struct book *b, const struct plan *plan);
+
+/* Wait for all of them, one after the other, and check what is there then. Returns how often the disk was flushed since
+ * the first one. */
+u32 life_await(struct life *l, struct book *b);
 
 /* Go back to some epoch that the name's image keeps. */
 void life_restore(struct life *l, struct book *b);

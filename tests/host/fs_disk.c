@@ -26,6 +26,7 @@ static u32 queued;
 static struct host_log *recording;
 
 static bool holding;
+static u32 flush_turns;
 static u32 held;
 
 static enum disk_op fail_op;
@@ -210,9 +211,16 @@ u32 host_held(void)
     return held;
 }
 
+void host_slow_flushes(u32 turns)
+{
+    flush_turns = turns;
+}
+
 int disk_wait(struct disk_request *r)
 {
     thread_yield();
+    for (u32 n = r->op == DISK_FLUSH ? flush_turns : 0; n > 0; n--)
+        thread_yield();
     held++;
     while (holding && r->op == DISK_WRITE)
         thread_yield();

@@ -41,6 +41,9 @@ u64 host_fsck(void);
 void host_fail_disk(enum disk_op op, u32 n, bool from_then_on);
 bool host_disk_failed(void);
 
+/* A flush takes so many turns of the others; 0, at first: none. */
+void host_slow_flushes(u32 turns);
+
 /* Nobody gets beyond waiting for a write until it's off again. How many threads wait so? */
 void host_hold_writes(bool on);
 u32 host_held(void);

@@ -373,6 +373,8 @@ MUST_CHECK enum ckpt_error ckpt_blocks(struct ckpt_reader *r, struct ckpt_walk *
 struct ckpt_builder {
     /* Write a finished node somewhere; *block becomes where. Nonzero on error: then the tree is given up. */
     int (*emit)(void *ctx, const u8 node[CKPT_BLOCK_SIZE], u32 *block);
+    /* May be set after ckpt_builder_init(): is told each of the old tree's blocks that the new one doesn't have. */
+    void (*replaced)(void *ctx, u32 block);
     void *ctx;
     struct ckpt_tree tree;
     struct ckpt_tree base;  // root 0: none

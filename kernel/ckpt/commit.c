@@ -1,0 +1,172 @@
+// Commit: whoever waits first does it, for all that have been written by then.
+//
+// Two flushes order it: what the header tells of is durable before the header is written, and nobody is told before
+// that is durable, too. It goes over the slot that doesn't hold the durable one. If anything fails, all that is written
+// fails, also what was written meanwhile, since it goes on from what failed.
+#include "commit.h"
+#include <base/string.h>
+#include <fs/inode.h>
+#include <kern/printk.h>
+#include <uapi/errno.h>
+
+// Guards every image's commit.
+static struct spinlock lock = SPINLOCK_INIT("commits of images", RANK_WAIT);
+
+void commit_init(struct commit *c)
+{
+    *c = (struct commit){ .failures = 0 };
+    list_init(&c->tickets);
+    wait_queue_init(&c->ended);
+}
+
+struct frame *commit_header(struct commit *c, u64 *failures)
+{
+    spin_lock(&lock);
+    struct frame *header = c->header ? frame_get(c->header) : NULL;
+    *failures = c->failures;
+    spin_unlock(&lock);
+    return header;
+}
+
+void commit_know(struct commit *c, const struct turn *d)
+{
+    spin_lock(&lock);
+    c->durable = *d;
+    spin_unlock(&lock);
+}
+
+struct turn commit_durable(struct commit *c)
+{
+    spin_lock(&lock);
+    struct turn d = c->durable;
+    spin_unlock(&lock);
+    return d;
+}
+
+int commit_add(struct commit *c, struct ticket *t, struct frame *header, const struct turn *what, u64 failures)
+{
+    spin_lock(&lock);
+    bool sound = c->failures == failures;
+    struct frame *old = sound ? c->header : NULL;
+    if (sound) {
+        c->header = frame_get(header);
+        c->written = *what;
+        c->count++;
+        t->pending = true;
+        list_append(&c->tickets, &t->link);
+    }
+    spin_unlock(&lock);
+    if (old)
+        frame_put(old);
+    return sound ? 0 : -EIO;
+}
+
+static int write_slot(struct inode *file, u32 slot, struct frame *header)
+{
+    int err = inode_write_frames(file, (u64)slot * CKPT_BLOCK_SIZE, &header, 1);
+
+    return err ? err : inode_sync(file);
+}
+
+// An epoch that is reported as failed must not turn up later: its slot becomes empty again, as far as the disk lets it.
+static void clear_slot(struct inode *file, u32 slot)
+{
+    struct frame *empty = frame_alloc_zeroed();
+    int err = empty ? write_slot(file, slot, empty) : -ENOMEM;
+
+    if (err)
+        printk("checkpoint: whether the image's newest epoch is in it is uncertain\n");
+    if (empty)
+        frame_put(empty);
+}
+
+static int turn_over(struct inode *file, u32 slot, struct frame *header)
+{
+    int err = inode_sync(file);
+
+    if (err)
+        return err;
+    err = write_slot(file, slot, header);
+    if (err)
+        clear_slot(file, slot);
+    return err;
+}
+
+static void take_tickets(struct commit *c, struct list *to) REQUIRES(lock)
+{
+    while (!list_empty(&c->tickets)) {
+        struct ticket *t = list_first(&c->tickets, struct ticket, link);
+        list_remove(&t->link);
+        list_append(to, &t->link);
+    }
+}
+
+static void end_tickets(struct commit *c, struct list *batch, int err) REQUIRES(lock)
+{
+    while (!list_empty(batch)) {
+        struct ticket *t = list_first(batch, struct ticket, link);
+        list_remove(&t->link);
+        t->err = err;
+        t->pending = false;
+        c->count--;
+    }
+    wake_all(&c->ended);
+}
+
+// The lock is let go of meanwhile.
+static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
+{
+    struct frame *header = frame_get(c->header), *done = NULL;
+    struct turn d = c->written;
+    struct list batch;
+
+    list_init(&batch);
+    take_tickets(c, &batch);
+    d.slot = 1 - c->durable.slot;
+    c->running = true;
+    spin_unlock(&lock);
+    int err = turn_over(file, d.slot, header);
+    spin_lock(&lock);
+    c->running = false;
+    if (err) {
+        c->failures++;
+        take_tickets(c, &batch);
+    } else {
+        c->durable = d;
+    }
+    if (err || c->header == header) {
+        done = c->header;
+        c->header = NULL;
+    }
+    end_tickets(c, &batch, err);
+    spin_unlock(&lock);
+    if (done)
+        frame_put(done);
+    frame_put(header);
+    spin_lock(&lock);
+}
+
+static void step(struct commit *c, struct inode *file) REQUIRES(lock)
+{
+    if (c->running)
+        (void)wait_on(&c->ended, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "commit");
+    else
+        perform(c, file);
+}
+
+int commit_wait(struct commit *c, struct ticket *t, struct inode *file)
+{
+    spin_lock(&lock);
+    while (t->pending)
+        step(c, file);
+    spin_unlock(&lock);
+    return t->err;
+}
+
+void commit_settle(struct commit *c, struct inode *file, u32 most)
+{
+    spin_lock(&lock);
+    while (c->count > most)
+        step(c, file);
+    spin_unlock(&lock);
+}

@@ -1,0 +1,63 @@
+// Commit: epochs that are written become durable, and the newest one's header is turned over for all of them.
+//
+// While one commit waits for the disk, more epochs can be written, each going on from the one before; the next commit
+// takes them together. So an image has a durable epoch, whose header is in a slot, and maybe newer ones that only the
+// kernel knows of yet: the newest one's header stands for the slots as far as their writers are concerned.
+#pragma once
+
+#include <base/list.h>
+#include <ckptfmt/ckptfmt.h>
+#include <mm/frame.h>
+#include <sched/wait.h>
+
+struct inode;
+
+// What a header says.
+struct turn {
+    u64 epoch;
+    u32 kept;    // older ones
+    u32 slot;    // where it is
+    u64 blocks;  // of the file, in use
+};
+
+struct commit {
+    struct turn durable;   // what the file says, once somebody has looked
+    struct turn written;   // of the newest epoch that is written; its slot is not chosen yet
+    struct frame *header;  // of that: a reference; NULL: nothing is to be made durable
+    u64 failures;          // how often that was given up
+    bool running;
+    u32 count;            // tickets, those in the commit that runs among them
+    struct list tickets;  // the others
+    struct wait_queue ended;
+};
+
+// Who waits for an epoch to be durable.
+struct ticket {
+    struct list link;
+    bool pending;
+    int err;
+};
+
+void commit_init(struct commit *c);
+
+/* The header of the newest epoch that is written and not durable, a reference; NULL: there is none, the file's slots
+ * tell of the newest. *failures: for commit_add(). */
+struct frame *commit_header(struct commit *c, u64 *failures);
+
+/* Tell what the slots say, when there is no such header. */
+void commit_know(struct commit *c, const struct turn *d);
+
+/* What is durable now. */
+struct turn commit_durable(struct commit *c);
+
+/* An epoch that goes on from the newest one is written; `header` is a frame with its header, which says *what, but for
+ * the slot. `failures`: from before
+ * that one was looked at. -EIO: that one has failed. The image's use is locked. */
+MUST_CHECK int commit_add(struct commit *c, struct ticket *t, struct frame *header, const struct turn *what,
+                          u64 failures);
+
+/* Wait until the epoch is durable, or isn't to be: what the disk says, -ENOMEM. file: the image's. */
+MUST_CHECK int commit_wait(struct commit *c, struct ticket *t, struct inode *file);
+
+/* Wait until at most `most` epochs are written and not durable. */
+void commit_settle(struct commit *c, struct inode *file, u32 most);
