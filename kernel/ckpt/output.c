@@ -14,6 +14,13 @@ static void write_batch(struct work *work)
     b->err = inode_write_frames(b->inode, (u64)b->first * CKPT_BLOCK_SIZE, b->frames, b->count);
 }
 
+static void flush_early(struct work *work)
+{
+    const struct early_flush *f = container_of(work, struct early_flush, work);
+
+    (void)!inode_flush_early(f->inode);  // after an error the file system takes nothing more, and so all else fails
+}
+
 void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected, struct spare *spare,
                  _Atomic bool *cancelled)
 {
@@ -24,6 +31,8 @@ void output_init(struct output *o, struct inode *inode, u64 blocks, u64 expected
     o->grows = !spare;
     o->hope = (u32)MIN(expected, (u64)BATCH_FRAMES);
     o->cancelled = cancelled;
+    work_prepare(&o->early.work, flush_early);
+    o->early.inode = inode;
     o->batch = &o->batches[0];
     for (u32 i = 0; i < ARRAY_SIZE(o->batches); i++) {
         struct batch *b = &o->batches[i];
@@ -54,6 +63,7 @@ static int settle(struct output *o, struct batch *b)
 
 void output_release(struct output *o)
 {
+    work_wait(&o->early.work);
     for (u32 i = 0; i < ARRAY_SIZE(o->batches); i++)
         empty(&o->batches[i]);
 }
@@ -63,6 +73,16 @@ static struct batch *other_batch(struct output *o)
     return &o->batches[o->batch == &o->batches[0]];
 }
 
+// So many frames have been sent on their way. An image that isn't large is flushed once, when it is whole.
+static void flush_sometimes(struct early_flush *f, u32 frames)
+{
+    f->frames += frames;
+    if (f->frames < FLUSH_FRAMES || work_is_pending(&f->work))
+        return;
+    f->frames = 0;
+    work_start(&f->work);
+}
+
 // Send the full batch on its way, when the one before has arrived: that becomes the one to be filled.
 static int send(struct output *o)
 {
@@ -70,6 +90,7 @@ static int send(struct output *o)
 
     if (err)
         return err;
+    flush_sometimes(&o->early, o->batch->count);
     work_start(&o->batch->work);
     o->batch = other_batch(o);
     thread_breathe();
@@ -181,5 +202,7 @@ int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
 int output_finish(struct output *o)
 {
     leave_run(o);
-    return output_flush(o);
+    int err = output_flush(o);
+    work_wait(&o->early.work);
+    return err;
 }

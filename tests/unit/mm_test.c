@@ -657,13 +657,15 @@ static void a_snapshot_lists_pages_with_contents(void **state)
     set_byte(STACK + USER_STACK_MAX - 1, 1);
     assert_int_equal(vmspace_clone(space, false, &snapshot), 0);
     uaddr_t va = 0;
-    struct frame *f;
-    for (u32 i = 0; i < ARRAY_SIZE(expected); i++, va += PAGE_SIZE) {
-        assert_int_equal(vmspace_next_page(snapshot, &va, &f), 0);
-        assert_int_equal(va, expected[i]);
-        assert_int_equal(f != NULL, present[i]);
+    u32 count;
+    struct space_page pages[ARRAY_SIZE(expected) + 1];
+    assert_int_equal(vmspace_next_pages(snapshot, &va, pages, ARRAY_SIZE(pages), &count), 0);
+    assert_int_equal(count, ARRAY_SIZE(expected));
+    for (u32 i = 0; i < count; i++) {
+        assert_int_equal(pages[i].va, expected[i]);
+        assert_int_equal(pages[i].frame != NULL, present[i]);
     }
-    assert_int_equal(vmspace_next_page(snapshot, &va, &f), -ENOENT);
+    assert_int_equal(vmspace_next_pages(snapshot, &va, pages, ARRAY_SIZE(pages), &count), -ENOENT);
 
     u32 regions;
     u64 size, resident;
