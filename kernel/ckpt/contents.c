@@ -67,7 +67,7 @@ static int save_page(struct reading *r, u64 index, struct frame *frame)
 
 static int save_run(struct reading *r, u64 index, u32 count)
 {
-    int err = frames_take(r->frames, count);
+    int err = frames_alloc_each(r->frames, count);
 
     if (err)
         return err;

@@ -14,6 +14,7 @@
 
 #define TREE_HEIGHT  3   // pages below 2^27: more than any 32-bit machine has; files to 512 GiB
 #define RECORD_SLACK 16  // blocks, enough for most record areas
+#define WALK_PAGES   32  // looked for in a space at a time
 
 _Static_assert((u64)USER_END / PAGE_SIZE <= 1ull << (TREE_HEIGHT * CKPT_FANOUT_BITS), "the tree reaches all pages");
 
@@ -86,7 +87,12 @@ int epoch_tree_end(struct epoch *x, struct ckpt_tree *tree)
 
 int epoch_no_page(struct epoch *x, u64 index)
 {
-    return x->builder.base.root ? builder_error(x, ckpt_builder_set(&x->builder, index, 0, 0)) : 0;
+    return x->builder.base.root ? epoch_shared_page(x, index, 0, 0) : 0;
+}
+
+int epoch_shared_page(struct epoch *x, u64 index, u32 block, u32 crc)
+{
+    return builder_error(x, ckpt_builder_set(&x->builder, index, block, crc));
 }
 
 int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc)
@@ -98,7 +104,7 @@ int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc)
         return err;
     x->e.pages_written++;
     x->e.blocks_written++;
-    return builder_error(x, ckpt_builder_set(&x->builder, index, block, crc));
+    return epoch_shared_page(x, index, block, crc);
 }
 
 static int read_written(void *ctx, u64 offset, void *buf, size_t n)
@@ -149,14 +155,9 @@ static int write_page(struct epoch *x, uaddr_t va, struct frame *frame)
     struct ckpt_page shared;
     int err = find_with_kin(x, va, frame, &shared);
 
-    ++*x->looked_at;
     if (err)
         return err;
-    if (shared.block)
-        return builder_error(x, ckpt_builder_set(&x->builder, index, shared.block, shared.crc));
-    if (memory_is_zero(frame_data(frame), PAGE_SIZE))
-        return epoch_no_page(x, index);
-    return epoch_page(x, index, frame, ckpt_page_checksum(x->header.features, frame_data(frame)));
+    return pages_add(x, (struct page_fate){ index, shared.block ? NULL : frame, shared.block, shared.crc });
 }
 
 // A page that a backing would supply only now. Nobody has the right to see it: it isn't saved.
@@ -167,24 +168,30 @@ static int write_supplied(struct epoch *x, struct vmspace *space, uaddr_t va)
 
     if (err)
         return err == -EFAULT ? 0 : err;
-    err = write_page(x, va, frame);
-    frame_put(frame);
+    frame_put(frame);  // from now on it is present, and so the snapshot's
+    return write_page(x, va, frame);
+}
+
+static int write_some(struct epoch *x, struct vmspace *space, const struct space_page *pages, u32 count)
+{
+    int err = 0;
+
+    for (u32 i = 0; !err && i < count; i++)
+        err = pages[i].frame ? write_page(x, pages[i].va, pages[i].frame) : write_supplied(x, space, pages[i].va);
     return err;
 }
 
 static int write_all(struct epoch *x, struct vmspace *space)
 {
-    struct frame *frame;
+    struct space_page pages[WALK_PAGES];
     uaddr_t va = 0;
+    u32 count;
     int err;
 
-    while (!(err = vmspace_next_page(space, &va, &frame))) {
-        err = frame ? write_page(x, va, frame) : write_supplied(x, space, va);
+    while (!(err = vmspace_next_pages(space, &va, pages, WALK_PAGES, &count))) {
+        err = write_some(x, space, pages, count);
         if (err)
             return err;
-        va += PAGE_SIZE;
-        if (va >= USER_END)
-            return 0;
     }
     return err == -ENOENT ? 0 : err;
 }
@@ -201,7 +208,7 @@ static int write_changed(struct epoch *x, struct vmspace *space, const struct pa
         if (frame)
             err = write_page(x, va, frame);
         else if (!vmspace_supplied(space, va))
-            err = epoch_no_page(x, page);
+            err = pages_add(x, (struct page_fate){ .index = page });
     }
     return err;
 }
@@ -221,7 +228,11 @@ static int write_space(struct epoch *x, u32 i)
 
     meet_kin(x, i);
     epoch_tree_begin(x, base);
+    pages_begin(&x->pages, x->header.features);
     int err = base ? write_changed(x, m->space, m->changed) : write_all(x, m->space);
+    if (!err)
+        err = pages_finish(x);
+    pages_drop(&x->pages);
     return err ? err : epoch_tree_end(x, &x->trees[i]);
 }
 

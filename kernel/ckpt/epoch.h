@@ -2,6 +2,7 @@
 #pragma once
 
 #include "collect.h"
+#include "pages.h"
 #include "store.h"
 
 // What the epoch that the new one goes on from has: trees to share with.
@@ -58,6 +59,7 @@ struct epoch {
     _Atomic bool *cancelled;  // stop with -EINTR
     u32 pages_due;
     int err;  // why emit() failed
+    struct pages pages;
     struct ckpt_builder builder;
     u8 record[CKPT_RECORD_MAX];
 };
@@ -79,7 +81,7 @@ MUST_CHECK int epoch_write(struct epoch *x);
  * this, the next one is a whole one. */
 void epoch_leave(struct epoch *x);
 
-// Inside: contents.c, records.c.
+// Inside: contents.c, pages.c, records.c.
 
 /* Save the contents of file number `file` as the next content. */
 MUST_CHECK int epoch_content(struct epoch *x, u32 file);
@@ -87,6 +89,9 @@ MUST_CHECK int epoch_content(struct epoch *x, u32 file);
 /* Enter a page's place in the tree that is being built. */
 MUST_CHECK int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc);
 MUST_CHECK int epoch_no_page(struct epoch *x, u64 index);
+
+/* The same of one that stands in the image already. */
+MUST_CHECK int epoch_shared_page(struct epoch *x, u64 index, u32 block, u32 crc);
 
 /* Begin a tree, over that of the base (NULL: none), and end it. */
 void epoch_tree_begin(struct epoch *x, const struct ckpt_tree *base);

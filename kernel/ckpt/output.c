@@ -17,6 +17,13 @@ static void write_batch(struct work *work)
     b->err = inode_write_frames(b->inode, (u64)b->first * CKPT_BLOCK_SIZE, b->frames, b->count);
 }
 
+static void flush_early(struct work *work)
+{
+    const struct early_flush *f = container_of(work, struct early_flush, work);
+
+    (void)!inode_flush_early(f->inode);  // after an error the file system takes nothing more, and so all else fails
+}
+
 static void stream_init(struct stream *t, struct inode *inode, u32 wanted)
 {
     t->next = t->left = 0;
@@ -39,6 +46,8 @@ void output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, s
     o->memo = memo;
     o->grows = !memo->spare;
     o->cancelled = cancelled;
+    o->early = (struct early_flush){ .inode = inode };
+    work_prepare(&o->early.work, flush_early);
     stream_init(&o->pages, inode, (u32)MIN(MAX(pages, 1u), (u64)BATCH_FRAMES));
     stream_init(&o->rest, inode, (u32)MIN(REST_WANTED + pages / CKPT_FANOUT, (u64)BATCH_FRAMES));
 }
@@ -70,6 +79,7 @@ static void stream_release(struct stream *t)
 
 void output_release(struct output *o)
 {
+    work_wait(&o->early.work);
     stream_release(&o->pages);
     stream_release(&o->rest);
 }
@@ -79,6 +89,16 @@ static struct batch *other_batch(struct stream *t)
     return &t->batches[t->batch == &t->batches[0]];
 }
 
+// So many frames have been sent on their way. An image that isn't large is flushed once, when it is whole.
+static void flush_sometimes(struct early_flush *f, u32 frames)
+{
+    f->frames += frames;
+    if (f->frames < FLUSH_FRAMES || work_is_pending(&f->work))
+        return;
+    f->frames = 0;
+    work_start(&f->work);
+}
+
 // Send the full batch on its way, when the one before has arrived: that becomes the one to be filled.
 static int send(struct output *o, struct stream *t)
 {
@@ -86,6 +106,7 @@ static int send(struct output *o, struct stream *t)
 
     if (err)
         return err;
+    flush_sometimes(&o->early, t->batch->count);
     work_start(&t->batch->work);
     t->batch = other_batch(t);
     thread_breathe();
@@ -273,5 +294,7 @@ int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
 int output_finish(struct output *o)
 {
     leave_spare(o);
-    return output_flush(o);
+    int err = output_flush(o);
+    work_wait(&o->early.work);
+    return err;
 }

@@ -5,7 +5,10 @@
 #include "work.h"
 #include <mm/frame.h>
 
-#define BATCH_FRAMES 508  // two of the disk's requests
+#define BATCH_FRAMES 508   // two of the disk's requests
+#ifndef FLUSH_FRAMES       // tests have fewer
+#define FLUSH_FRAMES 8192  // put out between early flushes of the disk
+#endif
 
 // Frames that follow each other in the file. One batch is filled while the other one is on its way.
 struct batch {
@@ -14,6 +17,13 @@ struct batch {
     u32 first, count;                    // where its first frame goes
     int err;                             // what became of it
     struct frame *frames[BATCH_FRAMES];  // a reference each
+};
+
+// What the disk has been given so far becomes durable while the rest is put out: the last flush has less to do.
+struct early_flush {
+    struct work work;
+    struct inode *inode;  // borrowed
+    u32 frames;           // put out since it was asked for
 };
 
 // Blocks that are put out one after the other: into spare blocks that lie together, or at the file's end.
@@ -32,6 +42,7 @@ struct output {
     u64 blocks;               // the file's length so far
     u64 written;              // blocks handed to the disk
     _Atomic bool *cancelled;  // stop with -EINTR
+    struct early_flush early;
     struct stream pages, rest;
 };
 
@@ -56,5 +67,5 @@ MUST_CHECK int output_run(struct output *o, struct frame **frames, u32 count, u3
 /* Hand everything that waits to the disk: it can be read afterwards. */
 MUST_CHECK int output_flush(struct output *o);
 
-/* The same; nothing can be put out afterwards. */
+/* The same; nothing can be put out afterwards, and nobody works on it any more. */
 MUST_CHECK int output_finish(struct output *o);

@@ -24,21 +24,9 @@ void frames_release(struct frame **frames, u32 count)
         frame_put(frames[i]);
 }
 
-int frames_take(struct frame **out, u32 count)
-{
-    for (u32 i = 0; i < count; i++) {
-        out[i] = frame_alloc();
-        if (!out[i]) {
-            frames_release(out, i);
-            return -ENOMEM;
-        }
-    }
-    return 0;
-}
-
 int run_read(const struct run *run, struct inode *image, struct frame **out)
 {
-    int err = frames_take(out, run->count);
+    int err = frames_alloc_each(out, run->count);
 
     if (err)
         return err;

@@ -30,6 +30,5 @@ static inline u64 run_offset(const struct run *run, u32 i)
     return (u64)run->pages[i].block * CKPT_BLOCK_SIZE;
 }
 
-/* Frames to be filled, a reference each: all or none. -ENOMEM. And to let go of them. */
-MUST_CHECK int frames_take(struct frame **out, u32 count);
+/* Let go of them. */
 void frames_release(struct frame **frames, u32 count);

@@ -26,7 +26,7 @@ void work_start(struct work *w)
         return;
     }
     spin_lock(&lock);
-    w->pending = true;
+    w->pending = w->queued = true;
     list_append(&queue, &w->link);
     wake_one(&due);
     spin_unlock(&lock);
@@ -50,6 +50,21 @@ void work_wait(struct work *w)
     spin_unlock(&lock);
 }
 
+void work_finish(struct work *w)
+{
+    spin_lock(&lock);
+    bool is_mine = w->queued;
+    if (is_mine) {
+        list_remove(&w->link);
+        w->pending = w->queued = false;
+    }
+    spin_unlock(&lock);
+    if (is_mine)
+        w->run(w);
+    else
+        work_wait(w);
+}
+
 static struct work *take(void)
 {
     int err = 0;
@@ -59,6 +74,7 @@ static struct work *take(void)
         err = wait_on(&due, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "work");
     struct work *w = list_first(&queue, struct work, link);
     list_remove(&w->link);
+    w->queued = false;
     spin_unlock(&lock);
     return w;
 }

@@ -8,6 +8,7 @@ struct work {
     void (*run)(struct work *);  // may sleep, but not wait for other work
     struct list link;            // while nobody has taken it
     bool pending;                // it was started, and hasn't ended; guarded by work.c's lock
+    bool queued;                 // nobody has taken it yet; likewise
 };
 
 void work_prepare(struct work *w, void (*run)(struct work *));
@@ -19,6 +20,9 @@ bool work_is_pending(const struct work *w);
 
 /* Wait until it has ended; what it did can be seen then. */
 void work_wait(struct work *w);
+
+/* The same; the caller does it if nobody has taken it yet. For work that doesn't sleep. */
+void work_finish(struct work *w);
 
 /* Start the threads. Without memory for one, work is done by those who start it. */
 void work_init(void);

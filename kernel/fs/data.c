@@ -1016,6 +1016,13 @@ int inode_sync(struct inode *i)
     return err;
 }
 
+int inode_flush_early(struct inode *i)
+{
+    int err = check_file(i);
+
+    return err ? err : journal_flush_now();
+}
+
 // Exchanging.
 
 // All blocks that it has belong to its contents, and are durable.

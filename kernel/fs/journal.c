@@ -293,19 +293,22 @@ u64 journal_overwrote(void)
     return n;
 }
 
-int journal_flush(u64 n)
+int journal_flush_now(void)
 {
-    spin_lock(&journal_lock);
-    bool durable = flushed >= MIN(n, overwrites), give_up = failed;
-    spin_unlock(&journal_lock);
-    if (durable)
-        return 0;
-    if (give_up)
+    if (journal_failed())
         return -EIO;
     int err = flush();
     if (err)
         fail("file data", err);
     return err;
+}
+
+int journal_flush(u64 n)
+{
+    spin_lock(&journal_lock);
+    bool durable = flushed >= MIN(n, overwrites);
+    spin_unlock(&journal_lock);
+    return durable ? 0 : journal_flush_now();
 }
 
 // Checkpoint: committed blocks go home, and the log is empty.

@@ -50,6 +50,9 @@ MUST_CHECK int journal_commit(u64 round);
 u64 journal_overwrote(void);
 MUST_CHECK int journal_flush(u64 n);
 
+/* Flush the disk now, whatever was written. -EIO, likewise. */
+MUST_CHECK int journal_flush_now(void);
+
 /* The round that a handle would belong to now. */
 u64 journal_round(void);
 

@@ -139,6 +139,21 @@ void spin_assert_held(const struct spinlock *lock)
     assert(spin_held(lock));
 }
 
+/*
+ * For an emulator the hint that a CPU spins is a way out of the translated code and back, through a lock that all of
+ * its CPUs and devices share: given at every look, it keeps the very CPU from going on that holds what is waited for.
+ * But where CPUs take turns on one thread it is what ends the turn.
+ */
+#define LOOKS 4096  // for each hint: some microseconds
+
+// Not a part of spin_lock(), which would have more registers to save.
+__attribute__((noinline)) static void wait_until_free(const struct spinlock *lock)
+{
+    for (u32 looks = 1; atomic_load_explicit(&lock->taken, memory_order_relaxed); looks++)
+        if (looks % LOOKS == 0)
+            cpu_relax();
+}
+
 void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS
 {
     unsigned cpu = irq_push_here();
@@ -147,8 +162,7 @@ void spin_lock(struct spinlock *lock) NO_LOCK_ANALYSIS
         panic("%s is taken twice", lock->name);
     lock_trace_acquire(&irq_states[cpu].spinning, lock->name, lock->rank);
     while (atomic_exchange_explicit(&lock->taken, true, memory_order_acquire))
-        while (atomic_load_explicit(&lock->taken, memory_order_relaxed))
-            cpu_relax();
+        wait_until_free(lock);
     atomic_store_explicit(&lock->owner, (s32)cpu + 1, memory_order_relaxed);
 }
 

@@ -10,6 +10,7 @@
 #include <kern/options.h>
 #include <kern/printk.h>
 #include <kern/spinlock.h>
+#include <uapi/errno.h>
 
 // What a frame is. Only the first frame of a block or run is FREE or USED.
 enum { FRAME_HOLE, FRAME_INSIDE, FRAME_FREE, FRAME_USED };
@@ -130,6 +131,44 @@ struct frame *frames_alloc(unsigned order)
 struct frame *frame_alloc(void)
 {
     return frames_alloc(0);
+}
+
+// As many as there are without asking the caches.
+static u32 take_each(struct frame **out, u32 count)
+{
+    u32 n = 0;
+
+    spin_lock(&frames_lock);
+    for (; n < count && (out[n] = take_block(0)); n++)
+        atomic_store_explicit(&out[n]->refs, 1, memory_order_relaxed);
+    spin_unlock(&frames_lock);
+    return n;
+}
+
+// Of so many allocations, how many there are before one is to fail.
+static u32 allowed(u32 count)
+{
+    u32 n = 0;
+
+    while (n < count && !fault_now(FAULT_FRAME))
+        n++;
+    return n;
+}
+
+int frames_alloc_each(struct frame **out, u32 count)
+{
+    u32 most = allowed(count), got = 0, more = 1;
+
+    for (; got < most && more; got += more) {
+        more = take_each(out + got, MIN(most - got, FRAME_BATCH));
+        if (!more)
+            more = (out[got] = frame_alloc()) != NULL;
+    }
+    if (got == count)
+        return 0;
+    while (got-- > 0)
+        frame_put(out[got]);
+    return -ENOMEM;
 }
 
 struct frame *frame_alloc_zeroed(void)

@@ -83,7 +83,7 @@ static uaddr_t supplied_end(const struct region *r)
 }
 
 /*
- * The next page of one region, as vmspace_next_page(). -EAGAIN: the backing has to be asked first, as *ask says.
+ * The next page of one region, as vmspace_next_pages(). -EAGAIN: the backing has to be asked first, as *ask says.
  * `known` is what was asked before.
  */
 static int region_next_page(struct vmspace *space, const struct region *r, const struct hole *known, uaddr_t *va,
@@ -139,22 +139,33 @@ static int answer(const struct question *ask, struct hole *out)
     return err == -ENOENT ? 0 : err;
 }
 
-int vmspace_next_page(struct vmspace *space, uaddr_t *va, struct frame **present)
+static int next_pages(struct vmspace *space, const struct hole *known, uaddr_t *va, struct space_page *out, u32 most,
+                      u32 *count, struct question *ask) REQUIRES(space->lock)
+{
+    for (; *count < most; *va += PAGE_SIZE) {
+        struct frame *present;
+        int err = next_page(space, known, va, &present, ask);
+        if (err)
+            return err;
+        out[(*count)++] = (struct space_page){ *va, present };
+    }
+    return 0;
+}
+
+int vmspace_next_pages(struct vmspace *space, uaddr_t *va, struct space_page *out, u32 most, u32 *count)
 {
     struct hole known = { .backing = NULL };
     struct question ask;
+    int err;
 
     *va = ROUND_DOWN(*va, PAGE_SIZE);
-    for (;;) {
+    *count = 0;
+    do {
         mutex_lock(&space->lock);
-        int err = next_page(space, &known, va, present, &ask);
+        err = next_pages(space, &known, va, out, most, count, &ask);
         mutex_unlock(&space->lock);
-        if (err != -EAGAIN)
-            return err;
-        err = answer(&ask, &known);
-        if (err)
-            return err;
-    }
+    } while (err == -EAGAIN && !(err = answer(&ask, &known)));
+    return *count ? 0 : err;
 }
 
 struct frame *vmspace_present(struct vmspace *space, uaddr_t va)

@@ -151,6 +151,7 @@ void ckpt_lookup_init(struct ckpt_lookup *l, const struct ckpt_bounds *bounds, c
     l->bounds = *bounds;
     l->tree = *tree;
     l->failed_at = 0;
+    l->leaf = 0;
     memset(l->block, 0, sizeof l->block);
 }
 
@@ -171,10 +172,16 @@ static enum ckpt_error hold(struct ckpt_lookup *l, u32 level, struct entry e)
 }
 
 // Descend towards a page as far as there are nodes: *e is its entry, or the empty one at *level where the way ends.
+// Mostly the way is that of the page before.
 static enum ckpt_error descend(struct ckpt_lookup *l, u64 index, struct entry *e, u32 *level)
 {
     enum ckpt_error err;
 
+    if (l->block[0] && index >> CKPT_FANOUT_BITS == l->leaf) {
+        *level = 0;
+        *e = entry_get(l->node[0], entry_slot(index, 0));
+        return CKPT_OK;
+    }
     *e = (struct entry){ l->tree.root, l->tree.crc };
     for (*level = l->tree.height; *level > 0 && e->block;) {
         --*level;
@@ -183,6 +190,8 @@ static enum ckpt_error descend(struct ckpt_lookup *l, u64 index, struct entry *e
             return err;
         *e = entry_get(l->node[*level], entry_slot(index, *level));
     }
+    if (*level == 0)
+        l->leaf = index >> CKPT_FANOUT_BITS;
     return CKPT_OK;
 }
 

@@ -215,13 +215,15 @@ struct inode *file_inode(struct file *f)
 // From the first page on, and also such as the program may not touch.
 void space_touch(struct vmspace *space, u32 pages)
 {
+    struct space_page page;
     struct frame *frame;
     uaddr_t va = 0;
+    u32 count;
 
-    for (u32 n = 0; n < pages && vmspace_next_page(space, &va, &frame) == 0; n++, va += PAGE_SIZE) {
-        EXPECT(va < USER_END && va % PAGE_SIZE == 0);
-        (void)!vmspace_fault(space, va, FAULT_READS);
-        if (vmspace_pin(space, va, n % 2 ? FAULT_WRITES : FAULT_EXECUTES, &frame) == 0)
+    for (u32 n = 0; n < pages && vmspace_next_pages(space, &va, &page, 1, &count) == 0; n++) {
+        EXPECT(count == 1 && page.va < USER_END && page.va % PAGE_SIZE == 0);
+        (void)!vmspace_fault(space, page.va, FAULT_READS);
+        if (vmspace_pin(space, page.va, n % 2 ? FAULT_WRITES : FAULT_EXECUTES, &frame) == 0)
             frame_put(frame);
     }
     (void)!vmspace_fault(space, USER_END - PAGE_SIZE, FAULT_READS);

@@ -205,5 +205,6 @@ int main(int argc, char **argv)
     static void (*const workloads[])(void) = { try_alone,   try_in_turns, try_full_disk,
                                                try_at_once, try_steadily, try_unwaited };
 
+    life_prepare();
     return crash_main(argc, argv, "ckpt_crash_test", workloads, ARRAY_SIZE(workloads));
 }

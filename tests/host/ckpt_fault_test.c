@@ -211,6 +211,7 @@ int main(int argc, char **argv)
 
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     host_set_memory(1000);
+    life_prepare();
     for (u32 i = 0; i < ARRAY_SIZE(courses); i++) {
         host_set_place("ckpt_fault_test: course %u", i);
         host_seed(seed * 1000 + i);

@@ -41,6 +41,16 @@ static void attempt_end(struct household *h)
             attempts[i].h = NULL;
 }
 
+static void start_workers(void *arg)
+{
+    work_init();
+}
+
+void life_prepare(void)
+{
+    host_run(start_workers, NULL);
+}
+
 void life_begin(struct life *l, int pid)
 {
     memset(l, 0, sizeof(*l));

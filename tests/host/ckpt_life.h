@@ -36,6 +36,9 @@ struct outcome {
     u64 pages_written;
 };
 
+/* Once: from now on there are workers. */
+void life_prepare(void);
+
 void life_begin(struct life *l, int pid);
 void life_end(struct life *l);
 

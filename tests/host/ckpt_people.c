@@ -194,18 +194,19 @@ int vmspace_pin(struct vmspace *v, uaddr_t va, enum fault_access access, struct 
     return 0;
 }
 
-int vmspace_next_page(struct vmspace *v, uaddr_t *va, struct frame **present)
+int vmspace_next_pages(struct vmspace *v, uaddr_t *va, struct space_page *out, u32 most, u32 *count)
 {
     struct space *s = space_of(v);
 
-    for (u32 i = slot_from(DIV_ROUND_UP(*va, PAGE_SIZE)); i < SLOTS; i++) {
+    *count = 0;
+    for (u32 i = slot_from(DIV_ROUND_UP(*va, PAGE_SIZE)); *count < most && i < SLOTS; i++) {
         if (!s->slots[i].frame && !s->slots[i].supplied)
             continue;
-        *va = (uaddr_t)slot_page(i) * PAGE_SIZE;
-        *present = s->slots[i].frame;
-        return 0;
+        uaddr_t at = (uaddr_t)slot_page(i) * PAGE_SIZE;
+        out[(*count)++] = (struct space_page){ at, s->slots[i].frame };
+        *va = at + PAGE_SIZE;
     }
-    return -ENOENT;
+    return *count ? 0 : -ENOENT;
 }
 
 struct frame *vmspace_present(struct vmspace *v, uaddr_t va)

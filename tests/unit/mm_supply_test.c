@@ -192,19 +192,29 @@ static void a_snapshot_can_be_asked_for_what_was_never_touched(void **state)
 
 // Walking over a space
 
+#define AT_MOST 8
+
+// The same pages, however many are asked for at a time.
 static void expect_pages(struct vmspace *space, const u32 *pages, const bool *present, u32 n)
 {
-    struct frame *f;
-    uaddr_t va = 0;
+    struct space_page found[AT_MOST];
 
-    for (u32 i = 0; i < n; i++, va += PAGE_SIZE) {
-        assert_int_equal(vmspace_next_page(space, &va, &f), 0);
-        assert_int_equal((va - IMAGE) / PAGE_SIZE, pages[i]);
-        assert_int_equal(f != NULL, present[i]);
-        assert_ptr_equal(f, vmspace_present(space, va));
-        assert_true(present[i] || vmspace_supplied(space, va));
+    for (u32 most = 1; most <= AT_MOST; most++) {
+        uaddr_t va = 0;
+        u32 count;
+        for (u32 i = 0; i < n; i++) {
+            const struct space_page *p = &found[i % most];
+            if (i % most == 0) {
+                assert_int_equal(vmspace_next_pages(space, &va, found, most, &count), 0);
+                assert_int_equal(count, MIN(most, n - i));
+            }
+            assert_int_equal((p->va - IMAGE) / PAGE_SIZE, pages[i]);
+            assert_int_equal(p->frame != NULL, present[i]);
+            assert_ptr_equal(p->frame, vmspace_present(space, p->va));
+            assert_true(present[i] || vmspace_supplied(space, p->va));
+        }
+        assert_int_equal(vmspace_next_pages(space, &va, found, most, &count), -ENOENT);
     }
-    assert_int_equal(vmspace_next_page(space, &va, &f), -ENOENT);
 }
 
 static void what_is_known_to_be_zeros_is_passed_over(void **state)
@@ -226,13 +236,14 @@ static void what_is_known_to_be_zeros_is_passed_over(void **state)
 
 static void a_backing_of_nothing_but_zeros_has_no_pages(void **state)
 {
-    struct frame *f;
+    struct space_page found;
     uaddr_t va = 0;
+    u32 count;
     generous_start(&image, false);
     memset(image.zeros, true, sizeof(image.zeros));
     struct vmspace *space = image_run(60, 60 * PAGE_SIZE);
 
-    assert_int_equal(vmspace_next_page(space, &va, &f), -ENOENT);
+    assert_int_equal(vmspace_next_pages(space, &va, &found, 1, &count), -ENOENT);
     assert_null(vmspace_present(space, IMAGE));
     assert_null(vmspace_present(space, USER_END));
     assert_false(vmspace_supplied(space, IMAGE - 1));
@@ -242,17 +253,21 @@ static void a_backing_of_nothing_but_zeros_has_no_pages(void **state)
 
 static void an_error_while_walking_reaches_the_caller(void **state)
 {
-    struct frame *f;
+    struct space_page found[20];
     uaddr_t va = IMAGE + 4 * PAGE_SIZE;
+    u32 count;
     u8 byte;
     generous_start(&image, false);
     struct vmspace *space = image_run(20, 20 * PAGE_SIZE);
 
     set_byte(IMAGE + 4 * PAGE_SIZE, 1);
     image.fails = true;
-    assert_int_equal(vmspace_next_page(space, &va, &f), 0);  // what is present need not be asked for
+    // What is present need not be asked for, and is told of before the error is.
+    assert_int_equal(vmspace_next_pages(space, &va, found, ARRAY_SIZE(found), &count), 0);
+    assert_int_equal(count, resident(space));
+    assert_int_equal(vmspace_next_pages(space, &va, found, ARRAY_SIZE(found), &count), -EIO);
     va = IMAGE;
-    assert_int_equal(vmspace_next_page(space, &va, &f), -EIO);
+    assert_int_equal(vmspace_next_pages(space, &va, found, ARRAY_SIZE(found), &count), -EIO);
     assert_int_equal(user_read(IMAGE, &byte, 1), -EIO);
     image.fails = false;
     assert_int_equal(byte_at(IMAGE), pattern_byte(0));

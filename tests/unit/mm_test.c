@@ -286,6 +286,25 @@ static void an_allocation_fails_on_request(void **state)
     assert_null(kmalloc(2000));
 }
 
+static void many_frames_come_all_or_none(void **state)
+{
+    static struct frame *frames[7000];
+    u32 before = frames_free();
+
+    fault_arm(FAULT_FRAME, 60, false);
+    assert_int_equal(frames_alloc_each(frames, 100), -ENOMEM);
+    assert_int_equal(frames_free(), before);
+    assert_int_equal(frames_alloc_each(frames, before + 1), -ENOMEM);
+    assert_int_equal(frames_free(), before);
+    assert_int_equal(frames_alloc_each(frames, before), 0);
+    assert_int_equal(frames_free(), 0);
+    for (u32 i = 0; i < before; i++) {
+        assert_true(frame_at(frame_addr(frames[i])) == frames[i]);
+        frame_put(frames[i]);
+    }
+    assert_int_equal(frames_free(), before);
+}
+
 // Regions
 
 static void regions_do_not_overlap(void **state)
@@ -657,13 +676,15 @@ static void a_snapshot_lists_pages_with_contents(void **state)
     set_byte(STACK + USER_STACK_MAX - 1, 1);
     assert_int_equal(vmspace_clone(space, false, &snapshot), 0);
     uaddr_t va = 0;
-    struct frame *f;
-    for (u32 i = 0; i < ARRAY_SIZE(expected); i++, va += PAGE_SIZE) {
-        assert_int_equal(vmspace_next_page(snapshot, &va, &f), 0);
-        assert_int_equal(va, expected[i]);
-        assert_int_equal(f != NULL, present[i]);
+    u32 count;
+    struct space_page pages[ARRAY_SIZE(expected) + 1];
+    assert_int_equal(vmspace_next_pages(snapshot, &va, pages, ARRAY_SIZE(pages), &count), 0);
+    assert_int_equal(count, ARRAY_SIZE(expected));
+    for (u32 i = 0; i < count; i++) {
+        assert_int_equal(pages[i].va, expected[i]);
+        assert_int_equal(pages[i].frame != NULL, present[i]);
     }
-    assert_int_equal(vmspace_next_page(snapshot, &va, &f), -ENOENT);
+    assert_int_equal(vmspace_next_pages(snapshot, &va, pages, ARRAY_SIZE(pages), &count), -ENOENT);
 
     u32 regions;
     u64 size, resident;
@@ -1144,6 +1165,7 @@ int main(void)
         T(powers_of_two_are_aligned_to_themselves),
         T(zeroed_and_large_objects),
         T(an_allocation_fails_on_request),
+        T(many_frames_come_all_or_none),
         T(regions_do_not_overlap),
         T(senseless_regions_are_refused),
         T(there_is_a_limit_to_regions),

@@ -6,6 +6,7 @@
 #include <mm/frame.h>
 #include <sched/thread.h>
 #include <stdlib.h>
+#include <uapi/errno.h>
 
 static struct frame *frames;
 static u8 *arena;
@@ -91,6 +92,19 @@ struct frame *frames_alloc(unsigned order)
 struct frame *frame_alloc(void)
 {
     return frames_alloc(0);
+}
+
+int frames_alloc_each(struct frame **out, u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        out[i] = frame_alloc();
+        if (out[i])
+            continue;
+        while (i-- > 0)
+            frame_put(out[i]);
+        return -ENOMEM;
+    }
+    return 0;
 }
 
 struct frame *frame_alloc_zeroed(void)

@@ -67,6 +67,12 @@ MUST_CHECK int inode_truncate(struct inode *i, u64 size);
 /* Its contents and what makes it reachable are durable when it returns. */
 MUST_CHECK int inode_sync(struct inode *i);
 
+/*
+ * What inode_write_frames() has written so far need not be waited for later: for a file that much more is going to be
+ * written to. It promises nothing that inode_sync() doesn't. -EIO: and then the file system is read-only.
+ */
+MUST_CHECK int inode_flush_early(struct inode *i);
+
 /* For exec: pages out of [offset, ...) of a file; while it lives, the file can't be opened for writing (-ETXTBSY).
  * -ETXTBSY if it is open for writing. */
 MUST_CHECK int inode_backing(struct inode *i, struct backing **out);

@@ -27,6 +27,9 @@ void frames_init(void);
  */
 MUST_CHECK struct frame *frames_alloc(unsigned order);
 
+/* So many single frames, a reference each: all, or none and -ENOMEM. */
+MUST_CHECK int frames_alloc_each(struct frame **out, u32 count);
+
 /* One frame; and one full of zeros. */
 MUST_CHECK struct frame *frame_alloc(void);
 MUST_CHECK struct frame *frame_alloc_zeroed(void);

@@ -130,12 +130,17 @@ MUST_CHECK int vmspace_pin(struct vmspace *space, uaddr_t va, enum fault_access 
  */
 MUST_CHECK int vmspace_install(struct vmspace *space, uaddr_t va, struct frame *frame);
 
+struct space_page {
+    uaddr_t va;
+    struct frame *frame;  // the space's (no reference); NULL: it's not present, but a backing would supply it
+};
+
 /*
- * The next page at or after *va that is present, or that a backing would supply: 0, or -ENOENT when there is none, or
- * the backing's error. *present: its frame, which stays the space's (no reference); NULL if it is not present. Pages of
- * zeros that were never touched are passed over. May sleep.
+ * The next pages at or after *va that are present, or that a backing would supply: `count` of them, at most `most`, and
+ * *va is where to go on. 0; or -ENOENT when there is none, or the backing's error: and then there is none in `out`.
+ * Pages of zeros that were never touched are passed over. May sleep.
  */
-MUST_CHECK int vmspace_next_page(struct vmspace *space, uaddr_t *va, struct frame **present);
+MUST_CHECK int vmspace_next_pages(struct vmspace *space, uaddr_t *va, struct space_page *out, u32 most, u32 *count);
 
 /* The frame that is present at va, which stays the space's; NULL if there is none. */
 struct frame *vmspace_present(struct vmspace *space, uaddr_t va);

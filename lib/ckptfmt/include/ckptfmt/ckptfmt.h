@@ -349,6 +349,7 @@ struct ckpt_lookup {
     struct ckpt_bounds bounds;
     struct ckpt_tree tree;
     u64 failed_at;
+    u64 leaf;                    // pages from leaf * CKPT_FANOUT on are in node[0], if that is there
     u32 block[CKPT_HEIGHT_MAX];  // which node is there; 0: none
     u32 crc[CKPT_HEIGHT_MAX];    // what it was checked against
     u8 node[CKPT_HEIGHT_MAX][CKPT_BLOCK_SIZE];

@@ -1,0 +1,44 @@
+// Pages on their way from a space into its tree: gathered in ascending order, checksummed by whoever has time for it,
+// and put out in the order in which they came.
+#pragma once
+
+#include "work.h"
+#include <mm/frame.h>
+
+#ifndef CHUNK_PAGES  // tests have smaller ones
+#define CHUNK_PAGES 64
+#endif
+#define CHUNKS 4  // one is gathered, one is put out, and two are with others meanwhile
+
+struct epoch;
+
+// What becomes of a page.
+struct page_fate {
+    u64 index;
+    struct frame *frame;  // it is put out (no reference: the snapshot keeps it); NULL: the tree gets what follows
+    u32 block, crc;       // block 0: there is no such page
+};
+
+struct chunk {
+    struct work work;
+    u32 features;  // the image's
+    u32 count;     // 0: it is free
+    struct page_fate fates[CHUNK_PAGES];
+};
+
+struct pages {
+    u32 gathered;                 // the chunk that pages are being added to; the next one is the oldest
+    struct chunk chunks[CHUNKS];  // a ring
+};
+
+/* Before the first page of a tree. */
+void pages_begin(struct pages *p, u32 features);
+
+/* The next page, in ascending order, of the tree that x builds. A page of zeros gets no place in it. */
+MUST_CHECK int pages_add(struct epoch *x, struct page_fate fate);
+
+/* There are no more: put out what is left. */
+MUST_CHECK int pages_finish(struct epoch *x);
+
+/* After an error: forget what is left, when nobody works on it any more. */
+void pages_drop(struct pages *p);
