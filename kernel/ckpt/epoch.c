@@ -293,7 +293,7 @@ static int load_base(struct epoch *x, const struct mark_label *label)
     struct image *image = &x->store->image;
     struct base *b = &x->base;
     struct ckpt_epoch e;
-    enum ckpt_error error = image_open(image, label->word[2], &e);
+    enum ckpt_error error = image_open_same(image, label->word[2], &e);
 
     if (error)
         return image_refuse(image, error, image->reader.failed_at);

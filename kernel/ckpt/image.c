@@ -60,6 +60,19 @@ enum ckpt_error image_open(struct image *image, u64 number, struct ckpt_epoch *e
     return error;
 }
 
+enum ckpt_error image_open_same(struct image *image, u64 number, struct ckpt_epoch *epoch)
+{
+    struct ckpt_item item;
+
+    if (image->reader.header.epoch != number)
+        return image_open(image, number, epoch);
+    ckpt_open_again(&image->reader);
+    enum ckpt_error error = ckpt_next(&image->reader, &item);
+    if (!error)
+        *epoch = item.epoch;
+    return error;
+}
+
 int image_errno(const struct image *image, enum ckpt_error error)
 {
     switch (error) {

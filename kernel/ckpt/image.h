@@ -26,6 +26,9 @@ void image_resize(struct image *image);
 /* Open an epoch (0: the newest) and read its EPOCH record. *epoch may be NULL. */
 MUST_CHECK enum ckpt_error image_open(struct image *image, u64 number, struct ckpt_epoch *epoch);
 
+/* The same, when one was opened before: quick if it is that one. */
+MUST_CHECK enum ckpt_error image_open_same(struct image *image, u64 number, struct ckpt_epoch *epoch);
+
 /* The error for the program. */
 int image_errno(const struct image *image, enum ckpt_error error);
 

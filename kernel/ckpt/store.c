@@ -79,19 +79,6 @@ static int find_there(struct store *s)
     }
 }
 
-// Which slot holds the newest header. To take one for the other would give the newest epoch up.
-static enum ckpt_error newest_slot(struct store *s, u32 *slot)
-{
-    u8 *block = s->image.reader.buffer;
-    struct ckpt_header h;
-
-    if (s->image.source.read(s->image.source.ctx, 0, block, CKPT_BLOCK_SIZE))
-        return CKPT_READ_FAILED;
-    bool is_first = ckpt_header_decode(block, s->image.source.size, &h) == CKPT_OK && h.epoch == s->head.epoch;
-    *slot = is_first ? 0 : 1;
-    return CKPT_OK;
-}
-
 static void forget_memo(struct store *s)
 {
     memo_destroy(s->memo);
@@ -114,14 +101,11 @@ static enum ckpt_error open_newest(struct store *s)
 }
 
 // What the file says is durable.
-static enum ckpt_error look_at_slots(struct store *s)
+static void look_at_slots(struct store *s)
 {
-    struct turn d = { .epoch = s->head.epoch, .kept = s->newest.kept, .blocks = s->head.blocks };
-    enum ckpt_error error = newest_slot(s, &d.slot);
+    struct turn d = { s->head.epoch, s->newest.kept, s->image.reader.slot, s->head.blocks };
 
-    if (!error)
-        commit_know(image_use_commit(s->use), &d);
-    return error;
+    commit_know(image_use_commit(s->use), &d);
 }
 
 // What is there and isn't a sound image will be replaced.
@@ -134,12 +118,12 @@ static int look_at_image(struct store *s)
     s->header = s->image.header = commit_header(commit, &s->failures);
     enum ckpt_error error = open_newest(s);
     s->head = s->image.reader.header;
-    if (!error && !s->header)
-        error = look_at_slots(s);
     if (error == CKPT_READ_FAILED)
         return image_refuse(&s->image, error, s->image.reader.failed_at);
     if (error)
         forget_there(s);
+    else if (!s->header)
+        look_at_slots(s);
     return 0;
 }
 

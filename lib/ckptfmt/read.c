@@ -50,6 +50,7 @@ static enum ckpt_error open_newest(struct ckpt_reader *r, const struct ckpt_sour
         return err;
     if (err_b == CKPT_OK && (err != CKPT_OK || b.epoch > r->header.epoch)) {
         r->header = b;
+        r->slot = 1;
         err = CKPT_OK;
     } else if (err == CKPT_NOT_IMAGE) {
         err = err_b;
@@ -70,6 +71,11 @@ enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *sourc
             err = ckpt_open_previous(r);
     }
     return !err && epoch && r->header.epoch != epoch ? CKPT_NO_EPOCH : err;
+}
+
+void ckpt_open_again(struct ckpt_reader *r)
+{
+    rewind_records(r);
 }
 
 enum ckpt_error ckpt_open_previous(struct ckpt_reader *r)

@@ -35,8 +35,9 @@ struct file {
     struct ckpt_bounds bounds;
     struct ckpt_source source;
     struct map map[EPOCHS + 1];
-    u64 area[EPOCHS + 1];  // each epoch's records block
-    u64 index[PLACES];     // ascending
+    u64 area[EPOCHS + 1];     // each epoch's records block
+    u8 replaced_by[1 << 16];  // which epoch's tree doesn't have the block any more; 0: none was told
+    u64 index[PLACES];        // ascending
 };
 
 static u32 seed = 1;
@@ -80,6 +81,14 @@ static int add_block(void *ctx, const u8 *bytes, u32 *block)
     return 0;
 }
 
+static void note_replaced(void *ctx, u32 block)
+{
+    struct file *f = ctx;
+
+    assert_true(block < ARRAY_SIZE(f->replaced_by) && !f->replaced_by[block]);
+    f->replaced_by[block] = (u8)(f->epoch + 1);
+}
+
 static void page_fill(u8 *page, u64 index, u32 version)
 {
     for (u32 i = 0; i < BLOCK; i += 8)
@@ -118,6 +127,7 @@ static u64 update_tree(struct file *f)
     u64 written;
 
     ckpt_builder_init(b, HEIGHT, fresh ? NULL : &f->bounds, fresh ? NULL : &f->tree, add_block, f);
+    b->replaced = note_replaced;
     for (u32 i = 0; i < PLACES; i++) {
         u32 block = 0, crc = 0;
 
@@ -522,6 +532,62 @@ static void blocks_are_those_in_reach(void **state)
         free(t.count);
     }
     free(w);
+    free(r);
+    file_free(f);
+}
+
+// Which blocks an epoch's tree has.
+static u8 *tree_blocks(struct file *f, struct ckpt_reader *r, u64 epoch)
+{
+    u8 *count = calloc(f->size / BLOCK, 1);
+    struct ckpt_tree tree;
+
+    open_tree(f, r, epoch, &tree);
+    if (tree.root)
+        mark(f, tree.root, HEIGHT, count);
+    return count;
+}
+
+// What a builder says is replaced is what the old tree has and the new one doesn't, each block once.
+static void replaced_blocks_are_told(void **state)
+{
+    struct file *f = lived_file(8);
+    struct ckpt_reader *r = malloc(sizeof *r);
+    u32 told = 0;
+
+    for (u64 epoch = 2; epoch <= 8; epoch++) {
+        u8 *before = tree_blocks(f, r, epoch - 1), *after = tree_blocks(f, r, epoch);
+        for (u32 block = 0; block < f->size / BLOCK; block++) {
+            assert_int_equal(f->replaced_by[block] == epoch, before[block] && !after[block]);
+            told += f->replaced_by[block] == epoch;
+        }
+        free(before);
+        free(after);
+    }
+    assert_true(told > 100);
+    free(r);
+    file_free(f);
+}
+
+// Standing anywhere in an epoch, one starts with it again.
+static void an_epoch_is_opened_again(void **state)
+{
+    struct file *f = lived_file(4);
+    struct ckpt_reader *r = malloc(sizeof *r);
+    struct ckpt_item item;
+
+    assert_int_equal(ckpt_open(r, &f->source, 0), CKPT_OK);
+    assert_int_equal(r->slot, 1);
+    for (u32 steps = 0; steps < 9; steps++) {
+        for (u32 i = 0; i < steps; i++)
+            assert_int_equal(ckpt_next(r, &item), CKPT_OK);
+        ckpt_open_again(r);
+        assert_int_equal(ckpt_next(r, &item), CKPT_OK);
+        assert_true(item.type == CKPT_EPOCH && item.epoch.epoch == 4);
+        while (item.type != CKPT_END)
+            assert_int_equal(ckpt_next(r, &item), CKPT_OK);
+        ckpt_open_again(r);
+    }
     free(r);
     file_free(f);
 }
@@ -943,6 +1009,8 @@ int main(void)
         cmocka_unit_test(verifier_goes_back),
         cmocka_unit_test(lies_about_older_epochs_are_refused),
         cmocka_unit_test(flips_never_yield_a_wrong_page),
+        cmocka_unit_test(replaced_blocks_are_told),
+        cmocka_unit_test(an_epoch_is_opened_again),
         cmocka_unit_test(flips_are_noticed),
         cmocka_unit_test(truncations_are_refused),
         cmocka_unit_test(random_trees_do_no_harm),

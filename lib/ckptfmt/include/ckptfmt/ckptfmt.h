@@ -273,6 +273,7 @@ struct ckpt_item {
 struct ckpt_reader {
     const struct ckpt_source *source;
     struct ckpt_header header;
+    u32 slot;  // where the newest header is
     const struct ckpt_machine *machine;
     u64 failed_at;   // the offset in the file at which the last error was found
     u32 steps_left;  // so many older epochs are kept; known once the EPOCH record was read
@@ -300,6 +301,9 @@ struct ckpt_reader {
  * epoch, records and digest in the header are then that epoch's, the rest the newest's. The source stays the caller's
  * and must outlive *r. CKPT_NO_EPOCH. */
 MUST_CHECK enum ckpt_error ckpt_open(struct ckpt_reader *r, const struct ckpt_source *source, u64 epoch);
+
+/* Start with the epoch that *r stands in once more. */
+void ckpt_open_again(struct ckpt_reader *r);
 
 /*
  * Start with the epoch before the one that *r stands in, at any time after its EPOCH record was read. CKPT_NO_EPOCH:
