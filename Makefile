@@ -1,7 +1,7 @@
 # Amber: build, run, test. `make help` lists the targets. All output goes to build/.
 
 ARCH  ?= i386
-BUILD ?= build
+override BUILD := $(or $(BUILD),build)
 CPUS  ?= 2
 MEM   ?= 512
 

@@ -20,10 +20,11 @@ _Static_assert((u64)USER_END / PAGE_SIZE <= 1ull << (TREE_HEIGHT * CKPT_FANOUT_B
 
 int epoch_create(struct store *store, _Atomic u32 *looked_at, _Atomic bool *cancelled, struct epoch **out)
 {
-    struct epoch *x = kzalloc(sizeof(*x));
+    struct epoch *x = kmalloc(sizeof(*x));
 
     if (!x)
         return -ENOMEM;
+    memset(x, 0, offsetof(struct epoch, pages));
     x->store = store;
     x->looked_at = looked_at;
     x->cancelled = cancelled;

@@ -59,6 +59,8 @@ struct epoch {
     _Atomic bool *cancelled;  // stop with -EINTR
     u32 pages_due;
     int err;  // why emit() failed
+
+    // From here on: large, and not zeroed.
     struct pages pages;
     struct ckpt_builder builder;
     u8 record[CKPT_RECORD_MAX];

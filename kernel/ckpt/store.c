@@ -129,10 +129,11 @@ static int look_at_image(struct store *s)
 
 int store_open(struct inode *cwd, const char *path, struct store **out)
 {
-    struct store *s = kzalloc(sizeof(*s));
+    struct store *s = kmalloc(sizeof(*s));
 
     if (!s)
         return -ENOMEM;
+    memset(s, 0, offsetof(struct store, image));
     s->cwd = inode_get(cwd);
     s->path = kstrdup(path);
     ckpt_text(s->image.name, sizeof(s->image.name), path, strlen(path));

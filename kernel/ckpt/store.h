@@ -15,7 +15,6 @@ struct store {
     struct image_use *use;    // of the file that is there; NULL: there is no image
     bool locked;              // and it is locked
     struct inode *there;      // that file: a reference
-    struct image image;       // that file
     struct frame *header;     // of its newest epoch, if that isn't durable yet; else NULL
     u64 failures;             // of commits, before that was looked at
     struct ckpt_header head;  // its newest epoch
@@ -24,10 +23,13 @@ struct store {
     bool continues;        // the new epoch goes there; otherwise into `unnamed`
     struct file *unnamed;  // the new file
     bool begun;            // `output` may be used
-    struct output output;
-    u32 kept;      // older epochs that the new one keeps
-    bool written;  // and waits to be durable:
+    u32 kept;              // older epochs that the new one keeps
+    bool written;          // and waits to be durable:
     struct ticket ticket;
+
+    // From here on: large, and not zeroed.
+    struct image image;  // the file that is there
+    struct output output;
 };
 
 /*

@@ -44,6 +44,20 @@ def test_every_kept_epoch_can_be_restored(machine):
     machine.check("ckptinfo -v life.img")
 
 
+def test_epochs_that_nobody_waits_for_go_on_from_each_other(machine):
+    pid = machine.start_in_background("counter 60 5", "count 2\r*\n")
+    save(machine, f"{pid} many.img")
+    machine.check("; ".join([f"checkpoint -n -H 3 {pid} many.img"] * 12), timeout=60)
+    # Who restores gets the newest that is written, durable or not by then.
+    epoch, written, pages, _ = save(machine, f"-H 3 {pid} many.img")
+    assert epoch == 14 and written < pages / 2, "it went on from the thirteenth"
+    kill(machine, pid)
+    assert re.findall(r"^epoch (\d+)", machine.check("ckptinfo -l many.img"), re.M) == ["14", "13", "12"]
+    for n in (14, 13, 12):
+        assert machine.run(f"restore -e {n} many.img", timeout=60).status == 60
+    machine.check("ckptinfo -v many.img")
+
+
 def test_history_is_kept_to_what_was_asked_for(machine):
     pid = machine.start_in_background("counter 100 10", "count 2\r*\n")
     for _ in range(5):
