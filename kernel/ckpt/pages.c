@@ -26,6 +26,7 @@ static void sum_chunk(struct work *work)
 
 void pages_begin(struct pages *p, u32 features)
 {
+    p->gathered = 0;
     for (u32 i = 0; i < CHUNKS; i++) {
         work_prepare(&p->chunks[i].work, sum_chunk);
         p->chunks[i].features = features;
