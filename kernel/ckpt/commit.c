@@ -16,7 +16,7 @@ void commit_init(struct commit *c)
 {
     *c = (struct commit){ .failures = 0 };
     list_init(&c->tickets);
-    wait_queue_init(&c->ended);
+    wait_queue_init(&c->changed);
 }
 
 struct frame *commit_header(struct commit *c, u64 *failures)
@@ -52,13 +52,34 @@ int commit_add(struct commit *c, struct ticket *t, struct frame *header, const s
         c->header = frame_get(header);
         c->written = *what;
         c->count++;
-        t->pending = true;
+        c->under_way++;
+        *t = (struct ticket){ .pending = true };
         list_append(&c->tickets, &t->link);
     }
     spin_unlock(&lock);
     if (old)
         frame_put(old);
     return sound ? 0 : -EIO;
+}
+
+void commit_arrived(struct commit *c, struct ticket *t, int err)
+{
+    spin_lock(&lock);
+    t->arrived = true;
+    t->err = err;
+    c->under_way--;
+    wake_all(&c->changed);
+    spin_unlock(&lock);
+}
+
+void commit_await_blocks(struct commit *c)
+{
+    int err = 0;
+
+    spin_lock(&lock);
+    while (c->under_way && !err)
+        err = wait_on(&c->changed, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "image");
+    spin_unlock(&lock);
 }
 
 static int write_slot(struct inode *file, u32 slot, struct frame *header)
@@ -110,7 +131,22 @@ static void end_tickets(struct commit *c, struct list *batch, int err) REQUIRES(
         t->pending = false;
         c->count--;
     }
-    wake_all(&c->ended);
+    wake_all(&c->changed);
+}
+
+// Wait for the blocks of all in the batch. The first error that one met is that of all.
+static int await_batch(struct commit *c, struct list *batch) REQUIRES(lock)
+{
+    struct ticket *t;
+    int err = 0;
+
+    list_for_each(t, batch, link) {
+        while (!t->arrived)
+            (void)wait_on(&c->changed, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "commit");
+        if (!err)
+            err = t->err;
+    }
+    return err;
 }
 
 // The lock is let go of meanwhile.
@@ -124,20 +160,23 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
     take_tickets(c, &batch);
     d.slot = 1 - c->durable.slot;
     c->running = true;
+    int err = await_batch(c, &batch);
     spin_unlock(&lock);
-    int err = turn_over(file, d.slot, header);
+    if (!err)
+        err = turn_over(file, d.slot, header);
     spin_lock(&lock);
-    c->running = false;
-    if (err) {
-        c->failures++;
-        take_tickets(c, &batch);
-    } else {
-        c->durable = d;
-    }
     if (err || c->header == header) {
         done = c->header;
         c->header = NULL;
     }
+    if (err) {
+        c->failures++;
+        take_tickets(c, &batch);
+        (void)await_batch(c, &batch);
+    } else {
+        c->durable = d;
+    }
+    c->running = false;
     end_tickets(c, &batch, err);
     spin_unlock(&lock);
     if (done)
@@ -149,7 +188,7 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
 static void step(struct commit *c, struct inode *file) REQUIRES(lock)
 {
     if (c->running)
-        (void)wait_on(&c->ended, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "commit");
+        (void)wait_on(&c->changed, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "commit");
     else
         perform(c, file);
 }

@@ -27,14 +27,16 @@ struct commit {
     u64 failures;          // how often that was given up
     bool running;
     u32 count;            // tickets, those in the commit that runs among them
+    u32 under_way;        // of them, those whose blocks haven't arrived
     struct list tickets;  // the others
-    struct wait_queue ended;
+    struct wait_queue changed;
 };
 
 // Who waits for an epoch to be durable.
 struct ticket {
     struct list link;
     bool pending;
+    bool arrived;  // its blocks are with the disk, or won't be:
     int err;
 };
 
@@ -50,11 +52,17 @@ void commit_know(struct commit *c, const struct turn *d);
 /* What is durable now. */
 struct turn commit_durable(struct commit *c);
 
-/* An epoch that goes on from the newest one is written; `header` is a frame with its header, which says *what, but for
- * the slot. `failures`: from before
- * that one was looked at. -EIO: that one has failed. The image's use is locked. */
+/* An epoch that goes on from the newest one is on its way to the disk; `header` is a frame with its header, which says
+ * *what, but for the slot. `failures`: from before that one was looked at. -EIO: that one has failed. The image's use
+ * is locked. */
 MUST_CHECK int commit_add(struct commit *c, struct ticket *t, struct frame *header, const struct turn *what,
                           u64 failures);
+
+/* Its blocks have come to the disk; err: they haven't. */
+void commit_arrived(struct commit *c, struct ticket *t, int err);
+
+/* Wait until the blocks of all epochs that were added have come to the disk, and can be read. */
+void commit_await_blocks(struct commit *c);
 
 /* Wait until the epoch is durable, or isn't to be: what the disk says, -ENOMEM. file: the image's. */
 MUST_CHECK int commit_wait(struct commit *c, struct ticket *t, struct inode *file);

@@ -506,7 +506,7 @@ static int sync_files(struct epoch *x)
     return err;
 }
 
-int epoch_write(struct epoch *x)
+int epoch_write(struct epoch *x, bool waits)
 {
     int err = write_spaces(x);
 
@@ -520,7 +520,7 @@ int epoch_write(struct epoch *x)
     if (!err)
         err = sync_files(x);
     if (!err)
-        err = store_finish(x->store, &x->header);
+        err = store_finish(x->store, &x->header, waits);
     return err;
 }
 

@@ -76,8 +76,8 @@ bool epoch_carries(const struct snapshot *snap, u32 flags);
 /* Begin to write, with the contents of the files that go along. */
 MUST_CHECK int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_args *args);
 
-/* The rest. It is for store_commit() to make it durable. */
-MUST_CHECK int epoch_write(struct epoch *x);
+/* The rest. It is for store_commit() to make it durable; waits: that comes before epoch_leave(). */
+MUST_CHECK int epoch_write(struct epoch *x, bool waits);
 
 /* From now on what changes is counted from this epoch, and others may go on from it. If it doesn't become durable after
  * this, the next one is a whole one. */

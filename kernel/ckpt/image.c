@@ -1,5 +1,6 @@
 // Reading an image through the file system, and saying what is wrong with it.
 #include "image.h"
+#include "commit.h"
 #include "machine.h"
 #include <base/string.h>
 #include <kern/printk.h>
@@ -8,9 +9,13 @@
 // What is known without reading.
 static bool read_known(const struct image *image, u64 offset, void *buf, size_t n)
 {
-    if (offset + n > CKPT_BLOCK_SIZE || !image->header)
+    if (!image->header || offset >= (u64)CKPT_SLOTS * CKPT_BLOCK_SIZE)
         return recent_read(image->recent, offset, buf, n);
-    memcpy(buf, (u8 *)frame_data(image->header) + offset, n);
+    bool is_first = offset + n <= CKPT_BLOCK_SIZE;
+    if (is_first)
+        memcpy(buf, (u8 *)frame_data(image->header) + offset, n);
+    else
+        memset(buf, 0, n);
     return true;
 }
 
@@ -23,6 +28,8 @@ static int source_read(void *ctx, u64 offset, void *buf, size_t n)
     image->read_error = 0;
     if (read_known(image, offset, buf, n))
         return 0;
+    if (image->commit)
+        commit_await_blocks(image->commit);
     image->read_error = inode_read(image->inode, offset, &piece, 1, &done);
     if (!image->read_error && done < n)
         image->read_error = -EBADMSG;
@@ -35,6 +42,7 @@ void image_init(struct image *image, struct inode *inode, const char *path)
     image->source = (struct ckpt_source){ .read = source_read, .ctx = image };
     image_resize(image);
     image->header = NULL;
+    image->commit = NULL;
     image->recent = NULL;
     image->read_error = 0;
     ckpt_text(image->name, sizeof(image->name), path, strlen(path));

@@ -12,7 +12,8 @@ struct image {
     char name[IMAGE_NAME_SIZE];  // for messages
     struct inode_identity id;    // when it was opened
     struct ckpt_source source;
-    struct frame *header;         // borrowed: stands for what is in the first slot; NULL: nothing does
+    struct frame *header;         // borrowed: stands for what is in the slots; NULL: nothing does
+    struct commit *commit;        // borrowed: what becomes of epochs that may be under way; NULL: none are
     const struct recent *recent;  // borrowed: blocks that needn't be read; NULL: none
     int read_error;               // why the last read failed
     struct ckpt_reader reader;

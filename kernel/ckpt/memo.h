@@ -12,6 +12,7 @@ struct memo_key {
 
 struct memo {
     struct memo_key key;
+    u64 changes;            // of the file, when its slots were remembered, too; 0: they weren't
     struct spare *spare;    // NULL: what is spare isn't known
     struct recent *recent;  // NULL: no memory
 };

@@ -60,13 +60,11 @@ static void empty(struct batch *b)
 }
 
 // Wait for a batch that was sent, if it was, and make it an empty one.
-static int settle(struct output *o, struct batch *b)
+static int settle(struct batch *b)
 {
-    work_wait(&b->work);
+    work_finish(&b->work);
     int err = b->count ? b->err : 0;
 
-    if (!err)
-        o->written += b->count;
     empty(b);
     return err;
 }
@@ -99,41 +97,42 @@ static void flush_sometimes(struct early_flush *f, u32 frames)
     work_start(&f->work);
 }
 
-// Send the full batch on its way, when the one before has arrived: that becomes the one to be filled.
+// Send the batch on its way, when the one before has arrived: that becomes the one to be filled.
 static int send(struct output *o, struct stream *t)
 {
-    int err = settle(o, other_batch(t));
+    int err = settle(other_batch(t));
 
     if (err)
         return err;
     flush_sometimes(&o->early, t->batch->count);
+    o->written += t->batch->count;
     work_start(&t->batch->work);
     t->batch = other_batch(t);
     thread_breathe();
     return *o->cancelled ? -EINTR : 0;
 }
 
-static int stream_flush(struct output *o, struct stream *t)
+static int send_rest(struct output *o, struct stream *t)
 {
-    int err = settle(o, other_batch(t));
+    return t->batch->count ? send(o, t) : 0;
+}
 
-    if (!err && t->batch->count) {
-        write_batch(&t->batch->work);
-        err = settle(o, t->batch);
-    }
-    return err;
+static int stream_settle(struct stream *t)
+{
+    int err = settle(other_batch(t));
+
+    return err ? err : settle(t->batch);
 }
 
 int output_flush(struct output *o)
 {
-    int err = o->pages.batch->count && o->rest.batch->count ? send(o, &o->pages) : 0;
+    int err = send_rest(o, &o->pages);
 
     if (!err)
-        err = stream_flush(o, &o->rest);
+        err = send_rest(o, &o->rest);
     if (!err)
-        err = stream_flush(o, &o->pages);
-    thread_breathe();
-    return err || !*o->cancelled ? err : -EINTR;
+        err = stream_settle(&o->pages);
+    return err ? err : stream_settle(&o->rest);
 }
 
 // What is left of the run of spare blocks is spare again.
@@ -291,10 +290,22 @@ int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
     return err;
 }
 
-int output_finish(struct output *o)
+bool output_fits(const struct output *o)
+{
+    return !o->grows;
+}
+
+int output_send(struct output *o)
 {
     leave_spare(o);
-    int err = output_flush(o);
+    int err = send_rest(o, &o->pages);
+    return err ? err : send_rest(o, &o->rest);
+}
+
+int output_finish(struct output *o)
+{
+    int err = stream_settle(&o->pages), rest_err = stream_settle(&o->rest);
+
     work_wait(&o->early.work);
-    return err;
+    return err ? err : rest_err;
 }

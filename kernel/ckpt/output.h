@@ -40,7 +40,7 @@ struct output {
     struct memo *memo;        // of the file: borrowed; its spare blocks come first
     bool grows;               // from now on blocks are put at the file's end
     u64 blocks;               // the file's length so far
-    u64 written;              // blocks handed to the disk
+    u64 written;              // blocks on their way to the disk, or there
     _Atomic bool *cancelled;  // stop with -EINTR
     struct early_flush early;
     struct stream pages, rest;
@@ -67,5 +67,11 @@ MUST_CHECK int output_run(struct output *o, struct frame **frames, u32 count, u3
 /* Hand everything that waits to the disk: it can be read afterwards. */
 MUST_CHECK int output_flush(struct output *o);
 
-/* The same; nothing can be put out afterwards, and nobody works on it any more. */
+/* Has it found room for everything so far in spare blocks? Then the disk can't be too full for it. */
+bool output_fits(const struct output *o);
+
+/* Send everything that waits on its way; nothing can be put out afterwards. */
+MUST_CHECK int output_send(struct output *o);
+
+/* Wait until everything has arrived, and nobody works on it any more. */
 MUST_CHECK int output_finish(struct output *o);

@@ -162,7 +162,7 @@ static void run(void *arg)
 {
     struct save *s = arg;
     bool waits = !(s->args.flags & CKPT_SAVE_NOWAIT);
-    int err = epoch_write(s->epoch);
+    int err = epoch_write(s->epoch, waits);
 
     if (!err && waits)
         err = store_commit(s->store);

@@ -28,12 +28,14 @@ static void forget_there(struct store *s)
     memo_destroy(s->memo);
     if (s->header)
         frame_put(s->header);
+    if (s->slot)
+        frame_put(s->slot);
     if (s->use)
         image_use_put(s->use);
     if (s->there)
         inode_put(s->there);
     s->memo = NULL;
-    s->header = NULL;
+    s->header = s->slot = NULL;
     s->use = NULL;
     s->there = NULL;
 }
@@ -93,6 +95,8 @@ static enum ckpt_error open_newest(struct store *s)
 
     s->memo = memo_recall(s->image.id.ino, s->image.id.generation);
     s->image.recent = s->memo ? s->memo->recent : NULL;
+    if (s->image.recent && s->memo->changes != s->image.id.changes)
+        recent_forget(s->memo->recent, 0, CKPT_SLOTS);
     enum ckpt_error error = image_open(&s->image, 0, &s->newest);
     if (!s->memo || (!error && s->memo->key.epoch == h->epoch && s->memo->key.digest == h->digest))
         return error;
@@ -115,6 +119,7 @@ static int look_at_image(struct store *s)
 
     commit_settle(commit, s->there, WAITING_MOST);
     image_init(&s->image, s->there, s->path);
+    s->image.commit = commit;
     s->header = s->image.header = commit_header(commit, &s->failures);
     enum ckpt_error error = open_newest(s);
     s->head = s->image.reader.header;
@@ -345,13 +350,22 @@ void store_replaced(struct store *s, u32 block)
         spare_replaced(s->memo->spare, block);
 }
 
-static void remember(struct store *s, const struct ckpt_header *h)
+static void remember(struct store *s)
+{
+    memo_keep(s->memo, &s->key);
+    s->memo = NULL;
+}
+
+// What the slot holds is known as long as nobody else writes to the file.
+static void remember_slot(struct store *s)
 {
     struct inode_identity id;
 
-    store_identify(s, &id);
-    memo_keep(s->memo, &(struct memo_key){ id.ino, id.generation, h->epoch, h->digest });
-    s->memo = NULL;
+    if (!s->memo->recent)
+        return;
+    inode_identify(s->there, &id);
+    s->memo->changes = id.changes;
+    recent_put(s->memo->recent, commit_durable(image_use_commit(s->use)).slot, s->slot);
 }
 
 // The epoch before doesn't share its records.
@@ -368,22 +382,30 @@ static void publish_spare(struct store *s, const struct ckpt_header *h)
     m->spare = NULL;
 }
 
-static int finish_there(struct store *s, const struct ckpt_header *h)
+static int add_to_commit(struct store *s, const struct ckpt_header *h)
 {
-    struct frame *slot = frame_alloc();
-
-    if (!slot)
-        return -ENOMEM;
-    ckpt_header_encode(h, frame_data(slot));
     struct turn what = { .epoch = h->epoch, .kept = s->kept, .blocks = h->blocks };
-    int err = commit_add(image_use_commit(s->use), &s->ticket, slot, &what, s->failures);
-    frame_put(slot);
+
+    s->slot = frame_alloc();
+    if (!s->slot)
+        return -ENOMEM;
+    ckpt_header_encode(h, frame_data(s->slot));
+    return commit_add(image_use_commit(s->use), &s->ticket, s->slot, &what, s->failures);
+}
+
+static int finish_there(struct store *s, const struct ckpt_header *h, bool waits)
+{
+    int err = add_to_commit(s, h);
+
     if (err)
         return err;
+    if (!s->under_way)
+        commit_arrived(image_use_commit(s->use), &s->ticket, 0);
     s->written = true;
     s->begun = false;
     publish_spare(s, h);
-    remember(s, h);
+    if (!waits)
+        remember(s);
     return 0;
 }
 
@@ -413,21 +435,27 @@ static int finish_anew(struct store *s, const struct ckpt_header *h)
     if (err)
         return err;
     s->memo->spare = spare_create((u32)h->blocks);
-    remember(s, h);
+    remember(s);
     return 0;
 }
 
-int store_finish(struct store *s, struct ckpt_header *h)
+int store_finish(struct store *s, struct ckpt_header *h, bool waits)
 {
-    int err = output_finish(&s->output);
     const struct spare *spare = s->memo->spare;
+    struct inode_identity id;
 
+    s->under_way = !waits && s->continues && output_fits(&s->output);
+    int err = output_send(&s->output);
+    if (!err && !s->under_way)
+        err = output_finish(&s->output);
     if (err)
         return err;
     h->blocks = s->output.blocks;
     if (spare && spare_tells_of(spare, h->blocks))
         h->blocks = MIN(h->blocks, (u64)spare_end(spare));
-    return s->continues ? finish_there(s, h) : finish_anew(s, h);
+    store_identify(s, &id);
+    s->key = (struct memo_key){ id.ino, id.generation, h->epoch, h->digest };
+    return s->continues ? finish_there(s, h, waits) : finish_anew(s, h);
 }
 
 // The file may end where its last block in use is, unless somebody is going on with it.
@@ -450,10 +478,19 @@ static void trim(struct store *s)
 
 int store_commit(struct store *s)
 {
-    int err = s->written ? commit_wait(image_use_commit(s->use), &s->ticket, s->there) : 0;
-
-    if (s->written && !err)
-        trim(s);
+    if (!s->written)
+        return 0;
+    struct commit *commit = image_use_commit(s->use);
+    if (s->under_way)
+        commit_arrived(commit, &s->ticket, output_finish(&s->output));
+    int err = commit_wait(commit, &s->ticket, s->there);
     s->begun = err && s->locked;
-    return err;
+    if (err)
+        return err;
+    trim(s);
+    if (s->memo) {
+        remember_slot(s);
+        remember(s);
+    }
+    return 0;
 }

@@ -25,7 +25,10 @@ struct store {
     bool begun;            // `output` may be used
     u32 kept;              // older epochs that the new one keeps
     bool written;          // and waits to be durable:
+    bool under_way;        // its blocks may not have arrived
     struct ticket ticket;
+    struct frame *slot;   // its header: a reference; else NULL
+    struct memo_key key;  // what it will be remembered as
 
     // From here on: large, and not zeroed.
     struct image image;  // the file that is there
@@ -65,8 +68,8 @@ MUST_CHECK int store_number(struct store *s, u32 history, struct ckpt_header *he
 void store_replaced(struct store *s, u32 block);
 
 /* All blocks have been put out, the record area, `header` says where, too: who asks for the image's newest epoch from
- * here on gets this one. */
-MUST_CHECK int store_finish(struct store *s, struct ckpt_header *header);
+ * here on gets this one. waits: the caller makes it durable before it lets others go on. */
+MUST_CHECK int store_finish(struct store *s, struct ckpt_header *header, bool waits);
 
 /* Others may write the next epoch. */
 void store_leave(struct store *s);

@@ -128,7 +128,7 @@ static int job_do(struct job *j, const struct ckpt_save_args *args, const char *
     if (!err)
         collect_thaw(j->snap, false);
     if (!err)
-        err = epoch_write(j->epoch);
+        err = epoch_write(j->epoch, true);
     if (!err)
         err = store_commit(j->store);
     if (!err)
