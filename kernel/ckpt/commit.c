@@ -7,7 +7,11 @@
 #include <base/string.h>
 #include <fs/inode.h>
 #include <kern/printk.h>
+#include <kern/time.h>
+#include <sched/thread.h>
 #include <uapi/errno.h>
+
+#define LINGER_NS (NS_PER_SECOND / 500)
 
 // Guards every image's commit.
 static struct spinlock lock = SPINLOCK_INIT("commits of images", RANK_WAIT);
@@ -177,6 +181,7 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
         c->durable = d;
     }
     c->running = false;
+    c->ended_ns = time_ns();
     end_tickets(c, &batch, err);
     spin_unlock(&lock);
     if (done)
@@ -191,6 +196,15 @@ static void step(struct commit *c, struct inode *file) REQUIRES(lock)
         (void)wait_on(&c->changed, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "commit");
     else
         perform(c, file);
+}
+
+void commit_linger(struct commit *c)
+{
+    spin_lock(&lock);
+    u64 due = c->ended_ns ? c->ended_ns + LINGER_NS : 0;
+    spin_unlock(&lock);
+    if (time_ns() < due)
+        (void)!thread_sleep_until(due);
 }
 
 int commit_wait(struct commit *c, struct ticket *t, struct inode *file)

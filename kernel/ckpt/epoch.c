@@ -110,11 +110,20 @@ int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc)
 
 static int read_written(void *ctx, u64 offset, void *buf, size_t n)
 {
+    struct epoch *x = ctx;
     struct piece piece = { .data = buf, .size = (u32)n };
     size_t done = 0;
-    int err = inode_read(ctx, offset, &piece, 1, &done);
+    int err = inode_read(x->store->output.inode, offset, &piece, 1, &done);
 
-    return err || done == n ? err : -EIO;
+    x->kin->read_error = err || done == n ? err : -EIO;
+    return x->kin->read_error;
+}
+
+static int refuse_kin(struct epoch *x, enum ckpt_error error)
+{
+    if (error == CKPT_READ_FAILED)
+        return x->kin->read_error;
+    return image_refuse(&x->store->image, error, x->kin->lookup.failed_at);
 }
 
 // From now on pages are looked for with the parent of member i.
@@ -129,7 +138,7 @@ static void meet_kin(struct epoch *x, u32 i)
     x->kin->space = parent >= 0 && x->trees[parent].root ? x->snap->members[parent]->space : NULL;
     if (!x->kin->space)
         return;
-    x->kin->source = (struct ckpt_source){ .read = read_written, .ctx = o->inode };
+    x->kin->source = (struct ckpt_source){ .read = read_written, .ctx = x };
     struct ckpt_bounds all = { .source = &x->kin->source, .blocks = o->blocks };
     ckpt_lookup_init(&x->kin->lookup, &all, &x->trees[parent]);
 }
@@ -147,7 +156,7 @@ static int find_with_kin(struct epoch *x, uaddr_t va, struct frame *frame, struc
         return err;
     kin->readable = true;
     enum ckpt_error error = ckpt_lookup(&kin->lookup, va / PAGE_SIZE, false, page);
-    return error ? image_refuse(&x->store->image, error, kin->lookup.failed_at) : 0;
+    return error ? refuse_kin(x, error) : 0;
 }
 
 static int write_page(struct epoch *x, uaddr_t va, struct frame *frame)

@@ -31,6 +31,7 @@ struct kin {
     struct vmspace *space;  // the parent's; NULL: its tree isn't there
     bool readable;          // its tree has been written
     struct ckpt_source source;
+    int read_error;             // why the last read failed
     struct ckpt_lookup lookup;  // of its tree
 };
 

@@ -13,7 +13,8 @@
 #include <sched/wait.h>
 #include <uapi/errno.h>
 
-#define REMEMBERED 64
+#define REMEMBERED  64
+#define SMALL_PAGES 64
 
 struct save {
     struct list link;
@@ -29,6 +30,8 @@ struct save {
     struct store *store;
     struct snapshot *snap;
     struct epoch *epoch;
+    bool is_written;  // by the caller, and then:
+    int error;
     void *stack;
     struct thread thread;
 };
@@ -157,22 +160,40 @@ static void release(struct save *s)
     s->store = NULL;
 }
 
-// An epoch that nobody waits for is gone on from before it is durable: so the disk's flushes serve several.
-static void run(void *arg)
+static bool is_waited_for(const struct save *s)
 {
-    struct save *s = arg;
-    bool waits = !(s->args.flags & CKPT_SAVE_NOWAIT);
+    return !(s->args.flags & CKPT_SAVE_NOWAIT);
+}
+
+// An epoch that nobody waits for is gone on from before it is durable: so the disk's flushes serve several.
+static int write_epoch(struct save *s)
+{
+    bool waits = is_waited_for(s);
     int err = epoch_write(s->epoch, waits);
 
     if (!err && waits)
         err = store_commit(s->store);
     if (!err)
         epoch_leave(s->epoch);
+    return err;
+}
+
+// To write so little takes hardly longer than to have it done by a thread.
+static bool is_small(const struct save *s)
+{
+    return !is_waited_for(s) && !thaws_late(s) && s->epoch->pages_due <= SMALL_PAGES;
+}
+
+static void run(void *arg)
+{
+    struct save *s = arg;
+    int err = s->is_written ? s->error : write_epoch(s);
+
     note_epoch(s);
     release_epoch(s);
     if (!thaws_late(s))
         release_snapshot(s);
-    if (!err && !waits)
+    if (!err && !is_waited_for(s))
         err = store_commit(s->store);
     if (s->snap)
         release_family(s, err);
@@ -261,6 +282,9 @@ static int begin(const struct ckpt_save_args *args, const char *path, struct sav
         return err;
     }
     enlist(s);
+    s->is_written = is_small(s);
+    if (s->is_written)
+        s->error = write_epoch(s);
     thread_init(&s->thread, "checkpoint", s->stack, run, s);
     s->thread.on_dead = run_ended;
     thread_start(&s->thread);

@@ -138,7 +138,7 @@ int store_open(struct inode *cwd, const char *path, struct store **out)
 
     if (!s)
         return -ENOMEM;
-    memset(s, 0, offsetof(struct store, image));
+    memset(s, 0, offsetof(struct store, image) + offsetof(struct image, reader));
     s->cwd = inode_get(cwd);
     s->path = kstrdup(path);
     ckpt_text(s->image.name, sizeof(s->image.name), path, strlen(path));
@@ -483,6 +483,8 @@ int store_commit(struct store *s)
     struct commit *commit = image_use_commit(s->use);
     if (s->under_way)
         commit_arrived(commit, &s->ticket, output_finish(&s->output));
+    if (!s->locked)
+        commit_linger(commit);
     int err = commit_wait(commit, &s->ticket, s->there);
     s->begun = err && s->locked;
     if (err)
