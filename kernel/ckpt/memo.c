@@ -75,13 +75,18 @@ static struct memo *take_oldest(void)
     return m;
 }
 
+static u32 frames_of(const struct memo *m)
+{
+    return recent_count(m->recent) + spare_frames(m->spare);
+}
+
 static u32 shrink(u32 want)
 {
     struct memo *m;
     u32 got = 0;
 
     while (got < want && (m = take_oldest())) {
-        got += m->recent ? recent_count(m->recent) : 0;
+        got += frames_of(m);
         memo_destroy(m);
     }
     return got;
@@ -93,8 +98,8 @@ static u32 count(void)
 
     spin_lock(&lock);
     for (u32 i = 0; i < KEPT; i++)
-        if (kept[i] && kept[i]->recent)
-            n += recent_count(kept[i]->recent);
+        if (kept[i])
+            n += frames_of(kept[i]);
     spin_unlock(&lock);
     return n;
 }

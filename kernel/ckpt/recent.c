@@ -11,7 +11,6 @@ struct place {
 };
 
 struct recent {
-    u32 count;
     struct place places[PLACES];
 };
 
@@ -20,19 +19,17 @@ struct recent *recent_create(void)
     return kzalloc(sizeof(struct recent));
 }
 
-static void clear(struct recent *r, struct place *p)
+static void clear(struct place *p)
 {
-    if (!p->frame)
-        return;
-    frame_put(p->frame);
+    if (p->frame)
+        frame_put(p->frame);
     p->frame = NULL;
-    r->count--;
 }
 
 void recent_destroy(struct recent *r)
 {
     for (u32 i = 0; r && i < PLACES; i++)
-        clear(r, &r->places[i]);
+        clear(&r->places[i]);
     kfree(r);
 }
 
@@ -40,9 +37,8 @@ void recent_put(struct recent *r, u32 block, struct frame *frame)
 {
     struct place *p = &r->places[block % PLACES];
 
-    clear(r, p);
+    clear(p);
     *p = (struct place){ block, frame_get(frame) };
-    r->count++;
 }
 
 void recent_forget(struct recent *r, u32 first, u32 count)
@@ -50,7 +46,7 @@ void recent_forget(struct recent *r, u32 first, u32 count)
     for (u32 i = 0; i < MIN(count, PLACES); i++) {
         struct place *p = &r->places[(first + i) % PLACES];
         if (p->block >= first && p->block - first < count)
-            clear(r, p);
+            clear(p);
     }
 }
 
@@ -80,5 +76,9 @@ bool recent_read(const struct recent *r, u64 offset, void *buf, size_t n)
 
 u32 recent_count(const struct recent *r)
 {
-    return r->count;
+    u32 n = 0;
+
+    for (u32 i = 0; r && i < PLACES; i++)
+        n += r->places[i].frame != NULL;
+    return n;
 }

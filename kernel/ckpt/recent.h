@@ -18,5 +18,5 @@ void recent_forget(struct recent *r, u32 first, u32 count);
 /* Read from the file's offset on, if all of that is here; r NULL: it isn't. */
 bool recent_read(const struct recent *r, u64 offset, void *buf, size_t n);
 
-/* How many frames are held. */
+/* How many frames are held; r NULL: none. */
 u32 recent_count(const struct recent *r);

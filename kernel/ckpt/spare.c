@@ -362,3 +362,15 @@ void spare_dropped(struct spare *s, u64 oldest)
         replaced_destroy(r);
     }
 }
+
+u32 spare_frames(const struct spare *s)
+{
+    const struct replaced *r;
+    size_t runs = 0;
+
+    if (!s)
+        return 0;
+    list_for_each(r, &s->noted, link)
+        runs += r->room;
+    return s->pieces + (u32)(runs * sizeof(struct blocks) / PAGE_SIZE);
+}

@@ -44,3 +44,6 @@ MUST_CHECK bool spare_publish(struct spare *s, u64 epoch, bool branches, u32 blo
 
 /* No epoch older than that one is kept any more, durably: what newer ones have replaced is spare. */
 void spare_dropped(struct spare *s, u64 oldest);
+
+/* How many frames it takes, about; s NULL: none. */
+u32 spare_frames(const struct spare *s);
