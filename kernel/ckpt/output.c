@@ -117,11 +117,12 @@ static int send_rest(struct output *o, struct stream *t)
     return t->batch->count ? send(o, t) : 0;
 }
 
+// Both batches, also after an error: nobody works on them afterwards.
 static int stream_settle(struct stream *t)
 {
-    int err = settle(other_batch(t));
+    int err = settle(other_batch(t)), last_err = settle(t->batch);
 
-    return err ? err : settle(t->batch);
+    return err ? err : last_err;
 }
 
 int output_flush(struct output *o)

@@ -6,7 +6,9 @@
 //
 // usage: ckpt_fault_test [SEED]
 #include "ckpt_life.h"
+#include "image.h"
 #include <base/string.h>
+#include <ckpt/ckpt.h>
 #include <stdlib.h>
 #include <uapi/checkpoint.h>
 #include <uapi/errno.h>
@@ -15,6 +17,7 @@
 #define LONG_EPOCHS   200
 #define WORK_PAGES    8  // of a small epoch
 #define EPOCHS_BEFORE 4
+#define UNWAITED      5
 #define BEYOND        3  // places of faults that aren't reached, until no more are tried
 
 static struct book book;
@@ -190,7 +193,80 @@ static void fail_a_save(void *arg)
     end();
 }
 
-static void fail_everywhere(enum what what, bool from_then_on)
+// The newest epoch of the name's file, when all that it keeps is sound.
+static u64 sound_epoch(void)
+{
+    struct ckpt_verifier *v = malloc(sizeof(*v));
+    struct image *image = malloc(sizeof(*image));
+    struct inode *i;
+
+    CHECK_OK(path_lookup(NULL, book.path, &i));
+    image_init(image, i, book.path);
+    enum ckpt_error error = ckpt_verify(v, &image->source, 0);
+    u64 newest = v->reader.header.epoch;
+    while (!error)
+        error = ckpt_verify_previous(v);
+    if (error != CKPT_NO_EPOCH)
+        host_fail("epoch %llu: %s", (unsigned long long)v->reader.header.epoch, ckpt_error_text(error));
+    inode_put(i);
+    free(image);
+    free(v);
+    return newest;
+}
+
+// Returns the newest epoch that was reported durable.
+static u64 save_some_unwaited(void)
+{
+    struct ckpt_save_args args = { .pid = life.h.pid, .flags = CKPT_SAVE_EXTERNAL | CKPT_SAVE_NOWAIT, .history = 3 };
+    u64 ids[UNWAITED] = {}, durable = 0;
+    struct ckpt_figures figures[UNWAITED] = {};
+    int errs[UNWAITED];
+
+    for (u32 k = 0; k < UNWAITED; k++) {
+        household_change(&life.h, k == 2 ? 80 : 5);
+        errs[k] = ckpt_save(&args, book.path, &ids[k], &figures[k]);
+    }
+    for (u32 k = 0; k < UNWAITED; k++) {
+        if (errs[k] && !ids[k])
+            continue;
+        CHECK_OK(ckpt_wait(ids[k], NEVER, &figures[k]));
+        CHECK(figures[k].ended);
+        if (!figures[k].error)
+            durable = MAX(durable, figures[k].epoch);
+    }
+    return durable;
+}
+
+// Of several that are under way when something fails, some may fail: none that was reported durable is lost, what is in
+// the file is sound, and the next one succeeds.
+static void fail_unwaited(void *arg)
+{
+    struct fault *f = arg;
+    struct plan plan = { CKPT_SAVE_EXTERNAL, 3, NEVER_CANCEL, false };
+    struct outcome out;
+
+    begin();
+    for (u32 n = 0; n < 4; n++) {
+        household_change(&life.h, 10);
+        life_save(&life, &book, &plan, &out);
+    }
+    host_slow_flushes(host_random(40));
+    inject(f, true);
+    u64 durable = save_some_unwaited();
+    f->reached = f->what == MEMORY ? host_memory_failed() : host_disk_failed();
+    inject(f, false);
+    host_slow_flushes(0);
+    CHECK(sound_epoch() >= MAX(durable, 4));
+    if (!is_read_only()) {
+        durable = save_some_unwaited();
+        CHECK(durable && sound_epoch() == durable);
+    }
+    life_end(&life);
+    books_forget_memos();
+    (void)!fs_unmount();
+}
+
+static void fail_everywhere(void (*work)(void *), enum what what, bool from_then_on)
 {
     u32 beyond = 0;
 
@@ -198,7 +274,7 @@ static void fail_everywhere(enum what what, bool from_then_on)
         struct fault f = { what, n, from_then_on, false };
         host_set_place("ckpt_fault_test: fault %u at %u%s", what, n, from_then_on ? " and after" : "");
         host_seed(seed * 1000000 + what * 100000 + n * 2 + from_then_on);
-        attempt(fail_a_save, &f);
+        attempt(work, &f);
         beyond = f.reached ? 0 : beyond + 1;
         faults += f.reached;
     }
@@ -219,7 +295,8 @@ int main(int argc, char **argv)
     }
     for (enum what what = MEMORY; what < WHATS; what++)
         for (u32 on = 0; on < 2; on++)
-            fail_everywhere(what, on);
+            for (u32 unwaited = 0; unwaited < 2; unwaited++)
+                fail_everywhere(unwaited ? fail_unwaited : fail_a_save, what, on);
     host_disk_destroy();
     printf("ckpt_fault_test: seed %llu, %llu epochs, %llu faults, all good\n", (unsigned long long)seed,
            (unsigned long long)saves, (unsigned long long)faults);
