@@ -15,6 +15,7 @@
 #define TREE_HEIGHT  3   // pages below 2^27: more than any 32-bit machine has; files to 512 GiB
 #define RECORD_SLACK 16  // blocks, enough for most record areas
 #define WALK_PAGES   32  // looked for in a space at a time
+#define SMALL_PAGES  64
 
 _Static_assert((u64)USER_END / PAGE_SIZE <= 1ull << (TREE_HEIGHT * CKPT_FANOUT_BITS), "the tree reaches all pages");
 
@@ -499,20 +500,31 @@ static void keep_marks(struct epoch *x)
     }
 }
 
+static bool is_written_file(const struct open_file *o)
+{
+    bool is_named = o->state.inode.type == T_FILE && o->state.inode.nlink > 0;
+
+    return o->state.kind == FILE_INODE && is_named && o->state.flags & (O_WRONLY | O_RDWR);
+}
+
 // Who is restored expects the files that he writes as they were at the instant: an epoch that is durable mustn't be
 // ahead of them.
 static int sync_files(struct epoch *x)
 {
     int err = 0;
 
-    for (u32 i = 0; !err && i < x->snap->file_count; i++) {
-        const struct open_file *o = x->snap->files[i];
-        bool is_named = o->state.inode.type == T_FILE && o->state.inode.nlink > 0;
-
-        if (o->state.kind == FILE_INODE && is_named && o->state.flags & (O_WRONLY | O_RDWR))
-            err = inode_sync(file_inode(o->file));
-    }
+    for (u32 i = 0; !err && i < x->snap->file_count; i++)
+        if (is_written_file(x->snap->files[i]))
+            err = inode_sync(file_inode(x->snap->files[i]->file));
     return err;
+}
+
+bool epoch_is_small(const struct epoch *x)
+{
+    for (u32 i = 0; i < x->snap->file_count; i++)
+        if (is_written_file(x->snap->files[i]))
+            return false;
+    return x->store->continues && x->pages_due <= SMALL_PAGES;
 }
 
 int epoch_write(struct epoch *x, bool waits)

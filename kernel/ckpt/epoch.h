@@ -77,6 +77,10 @@ bool epoch_carries(const struct snapshot *snap, u32 flags);
 /* Begin to write, with the contents of the files that go along. */
 MUST_CHECK int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_args *args);
 
+/* Does the rest take so short that to have it done by a thread would take as long? Then it waits for no flush, either.
+ */
+bool epoch_is_small(const struct epoch *x);
+
 /* The rest. It is for store_commit() to make it durable; waits: that comes before epoch_leave(). */
 MUST_CHECK int epoch_write(struct epoch *x, bool waits);
 

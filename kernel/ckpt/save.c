@@ -13,8 +13,7 @@
 #include <sched/wait.h>
 #include <uapi/errno.h>
 
-#define REMEMBERED  64
-#define SMALL_PAGES 64
+#define REMEMBERED 64
 
 struct save {
     struct list link;
@@ -178,12 +177,6 @@ static int write_epoch(struct save *s)
     return err;
 }
 
-// To write so little takes hardly longer than to have it done by a thread.
-static bool is_small(const struct save *s)
-{
-    return !is_waited_for(s) && !thaws_late(s) && s->epoch->pages_due <= SMALL_PAGES;
-}
-
 static void run(void *arg)
 {
     struct save *s = arg;
@@ -282,7 +275,7 @@ static int begin(const struct ckpt_save_args *args, const char *path, struct sav
         return err;
     }
     enlist(s);
-    s->is_written = is_small(s);
+    s->is_written = !is_waited_for(s) && !thaws_late(s) && epoch_is_small(s->epoch);
     if (s->is_written)
         s->error = write_epoch(s);
     thread_init(&s->thread, "checkpoint", s->stack, run, s);
