@@ -7,7 +7,7 @@
 #include <sched/mutex.h>
 #include <uapi/errno.h>
 
-#define WINDOWS 3
+#define WINDOWS 5
 
 // Its pages are the work's while that is pending, and the lock's afterwards.
 struct window {

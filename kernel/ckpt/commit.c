@@ -11,7 +11,7 @@
 #include <sched/thread.h>
 #include <uapi/errno.h>
 
-#define LINGER_NS (NS_PER_SECOND / 500)
+#define LINGER_NS (NS_PER_SECOND / 200)
 
 // Guards every image's commit.
 static struct spinlock lock = SPINLOCK_INIT("commits of images", RANK_WAIT);
