@@ -45,7 +45,7 @@ def leaks(before, after):
     """What there is more of than before, as text; "" when there is nothing."""
     found = [f"{k}: {before[k]}, then {after[k]}" for k in LIVE if after[k] != before[k]]
     # Descriptors of cached blocks, slabs and what is remembered of images settle within a few frames; more is a leak.
-    if after["frames_free"] < before["frames_free"] - 96:
+    if after["frames_free"] < before["frames_free"] - 64:
         found.append(f"frames_free: {before['frames_free']}, then {after['frames_free']}")
     return "; ".join(found)
 

@@ -4,7 +4,6 @@
 // that is durable, too. It goes over the slot that doesn't hold the durable one. If anything fails, all that is written
 // fails, also what was written meanwhile, since it goes on from what failed.
 #include "commit.h"
-#include <base/string.h>
 #include <fs/inode.h>
 #include <kern/printk.h>
 #include <kern/time.h>
@@ -18,9 +17,13 @@ static struct spinlock lock = SPINLOCK_INIT("commits of images", RANK_WAIT);
 
 void commit_init(struct commit *c)
 {
-    *c = (struct commit){ .failures = 0 };
     list_init(&c->tickets);
     wait_queue_init(&c->changed);
+}
+
+static void await_change(struct commit *c) REQUIRES(lock)
+{
+    (void)wait_on(&c->changed, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "commit");
 }
 
 struct frame *commit_header(struct commit *c, u64 *failures)
@@ -78,11 +81,9 @@ void commit_arrived(struct commit *c, struct ticket *t, int err)
 
 void commit_await_blocks(struct commit *c)
 {
-    int err = 0;
-
     spin_lock(&lock);
-    while (c->under_way && !err)
-        err = wait_on(&c->changed, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "image");
+    while (c->under_way)
+        await_change(c);
     spin_unlock(&lock);
 }
 
@@ -146,7 +147,7 @@ static int await_batch(struct commit *c, struct list *batch) REQUIRES(lock)
 
     list_for_each(t, batch, link) {
         while (!t->arrived)
-            (void)wait_on(&c->changed, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "commit");
+            await_change(c);
         if (!err)
             err = t->err;
     }
@@ -193,7 +194,7 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
 static void step(struct commit *c, struct inode *file) REQUIRES(lock)
 {
     if (c->running)
-        (void)wait_on(&c->changed, &lock, WAIT_UNINTERRUPTIBLE, NEVER, "commit");
+        await_change(c);
     else
         perform(c, file);
 }
@@ -201,7 +202,7 @@ static void step(struct commit *c, struct inode *file) REQUIRES(lock)
 void commit_linger(struct commit *c)
 {
     spin_lock(&lock);
-    u64 due = c->ended_ns ? c->ended_ns + LINGER_NS : 0;
+    u64 due = c->ended_ns + LINGER_NS;
     spin_unlock(&lock);
     if (time_ns() < due)
         (void)!thread_sleep_until(due);
@@ -216,10 +217,20 @@ int commit_wait(struct commit *c, struct ticket *t, struct inode *file)
     return t->err;
 }
 
-void commit_settle(struct commit *c, struct inode *file, u32 most)
+u64 commit_settle(struct commit *c, struct inode *file, u32 most)
 {
     spin_lock(&lock);
     while (c->count > most)
         step(c, file);
+    u64 failures = c->failures;
     spin_unlock(&lock);
+    return failures;
+}
+
+bool commit_is_settled(struct commit *c)
+{
+    spin_lock(&lock);
+    bool settled = c->count == 0;
+    spin_unlock(&lock);
+    return settled;
 }

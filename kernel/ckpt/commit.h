@@ -41,7 +41,7 @@ struct ticket {
     int err;
 };
 
-void commit_init(struct commit *c);
+void commit_init(struct commit *c);  // of zeros
 
 /* The header of the newest epoch that is written and not durable, a reference; NULL: there is none, the file's slots
  * tell of the newest. *failures: for commit_add(). */
@@ -71,5 +71,9 @@ void commit_linger(struct commit *c);
 /* Wait until the epoch is durable, or isn't to be: what the disk says, -ENOMEM. file: the image's. */
 MUST_CHECK int commit_wait(struct commit *c, struct ticket *t, struct inode *file);
 
-/* Wait until at most `most` epochs are written and not durable. */
-void commit_settle(struct commit *c, struct inode *file, u32 most);
+/* Wait until at most `most` epochs are written and not durable. Returns how often commits have failed, as
+ * commit_header() tells it. */
+u64 commit_settle(struct commit *c, struct inode *file, u32 most);
+
+/* Is none written and not durable? */
+bool commit_is_settled(struct commit *c);

@@ -34,6 +34,7 @@ static void stream_init(struct stream *t, struct inode *inode, u32 wanted)
         work_prepare(&b->work, write_batch);
         b->inode = inode;
         b->count = 0;
+        b->err = 0;
     }
 }
 
@@ -52,34 +53,36 @@ void output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, s
     stream_init(&o->rest, inode, (u32)MIN(REST_WANTED + pages / CKPT_FANOUT, (u64)BATCH_FRAMES));
 }
 
-static void empty(struct batch *b)
-{
-    work_wait(&b->work);
-    frames_release(b->frames, b->count);
-    b->count = 0;
-}
-
 // Wait for a batch that was sent, if it was, and make it an empty one.
 static int settle(struct batch *b)
 {
     work_finish(&b->work);
     int err = b->count ? b->err : 0;
 
-    empty(b);
+    frames_release(b->frames, b->count);
+    b->count = 0;
     return err;
 }
 
-static void stream_release(struct stream *t)
+// Both batches, also after an error: nobody works on them afterwards.
+static int stream_settle(struct stream *t)
 {
-    for (u32 i = 0; i < ARRAY_SIZE(t->batches); i++)
-        empty(&t->batches[i]);
+    int err = settle(&t->batches[0]), other_err = settle(&t->batches[1]);
+
+    return err ? err : other_err;
+}
+
+static int settle_all(struct output *o)
+{
+    int err = stream_settle(&o->pages), rest_err = stream_settle(&o->rest);
+
+    return err ? err : rest_err;
 }
 
 void output_release(struct output *o)
 {
     work_wait(&o->early.work);
-    stream_release(&o->pages);
-    stream_release(&o->rest);
+    (void)settle_all(o);
 }
 
 static struct batch *other_batch(struct stream *t)
@@ -112,28 +115,23 @@ static int send(struct output *o, struct stream *t)
     return *o->cancelled ? -EINTR : 0;
 }
 
-static int send_rest(struct output *o, struct stream *t)
+static int stream_send(struct output *o, struct stream *t)
 {
     return t->batch->count ? send(o, t) : 0;
 }
 
-// Both batches, also after an error: nobody works on them afterwards.
-static int stream_settle(struct stream *t)
+static int send_all(struct output *o)
 {
-    int err = settle(other_batch(t)), last_err = settle(t->batch);
+    int err = stream_send(o, &o->pages);
 
-    return err ? err : last_err;
+    return err ? err : stream_send(o, &o->rest);
 }
 
 int output_flush(struct output *o)
 {
-    int err = send_rest(o, &o->pages);
+    int err = send_all(o);
 
-    if (!err)
-        err = send_rest(o, &o->rest);
-    if (!err)
-        err = stream_settle(&o->pages);
-    return err ? err : stream_settle(&o->rest);
+    return err ? err : settle_all(o);
 }
 
 // What is left of the run of spare blocks is spare again.
@@ -299,14 +297,13 @@ bool output_fits(const struct output *o)
 int output_send(struct output *o)
 {
     leave_spare(o);
-    int err = send_rest(o, &o->pages);
-    return err ? err : send_rest(o, &o->rest);
+    return send_all(o);
 }
 
 int output_finish(struct output *o)
 {
-    int err = stream_settle(&o->pages), rest_err = stream_settle(&o->rest);
+    int err = settle_all(o);
 
     work_wait(&o->early.work);
-    return err ? err : rest_err;
+    return err;
 }

@@ -193,7 +193,7 @@ static int read_plan(struct restore *r)
         return err;
     err = image_use_lock(use);
     if (!err) {
-        commit_settle(image_use_commit(use), r->image.inode, 0);
+        (void)commit_settle(image_use_commit(use), r->image.inode, 0);
         image_resize(&r->image);
         err = choose_epoch(r, use);
         image_use_unlock(use);

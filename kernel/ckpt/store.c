@@ -117,7 +117,7 @@ static int look_at_image(struct store *s)
 {
     struct commit *commit = image_use_commit(s->use);
 
-    commit_settle(commit, s->there, WAITING_MOST);
+    (void)commit_settle(commit, s->there, WAITING_MOST);
     image_init(&s->image, s->there, s->path);
     s->image.commit = commit;
     s->header = s->image.header = commit_header(commit, &s->failures);
@@ -208,12 +208,7 @@ u64 store_parent(struct store *s, u64 epoch, u32 digest)
 // Wait until the newest epoch is durable.
 static int settle(struct store *s)
 {
-    struct commit *commit = image_use_commit(s->use);
-    u64 failures;
-
-    commit_settle(commit, s->there, 0);
-    (void)commit_header(commit, &failures);
-    return failures == s->failures ? 0 : -EIO;
+    return commit_settle(image_use_commit(s->use), s->there, 0) == s->failures ? 0 : -EIO;
 }
 
 // Spare blocks come from dropped epochs: those that no durable one keeps.
@@ -463,14 +458,10 @@ static void trim(struct store *s)
 {
     struct commit *commit = image_use_commit(s->use);
     bool borrows = !s->locked;
-    u64 failures;
 
     if (!is_too_long(s, commit_durable(commit).blocks, false) || (borrows && !image_use_trylock(s->use)))
         return;
-    struct frame *header = commit_header(commit, &failures);
-    if (header)
-        frame_put(header);
-    else
+    if (commit_is_settled(commit))
         cut(s, commit_durable(commit).blocks);
     if (borrows)
         image_use_unlock(s->use);

@@ -13,7 +13,7 @@ void image_use_put(struct image_use *use);
 /* One at a time writes epochs, or chooses one to restore. -EINTR. Whoever unlocks need not be the thread that locked.
  */
 MUST_CHECK int image_use_lock(struct image_use *use);
-bool image_use_trylock(struct image_use *use);
+bool image_use_trylock(struct image_use *use);  // false: somebody does
 void image_use_unlock(struct image_use *use);
 
 /* What becomes of the epochs that are written into it. */

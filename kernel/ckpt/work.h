@@ -21,7 +21,7 @@ bool work_is_pending(const struct work *w);
 /* Wait until it has ended; what it did can be seen then. */
 void work_wait(struct work *w);
 
-/* The same; the caller does it if nobody has taken it yet. For work that doesn't sleep. */
+/* The same; the caller does it if nobody has taken it yet, and sleeps as it does. */
 void work_finish(struct work *w);
 
 /* Start the threads. Without memory for one, work is done by those who start it. */
