@@ -11,8 +11,8 @@ EXTRA_FILES := $(if $(EXTRA),$(wildcard $(EXTRA)/*))
 IMAGE_PROGRAMS := $(filter $(U)/user/bin/% $(U)/bench/%,$(PROGRAMS))
 IMAGE_FILES := $(foreach p,$(IMAGE_PROGRAMS),$(if $(filter $(notdir $p),$(notdir $(EXTRA_FILES))),,$p)) $(EXTRA_FILES)
 
-# Holds the name of the folder that the image was made with.
-EXTRA_STAMP := $(BUILD)/$(ARCH)/extra
+# Holds the name of the folder that this image was made with; others may be made meanwhile.
+EXTRA_STAMP := $(DISK).extra
 $(EXTRA_STAMP): always
 	@mkdir -p $(@D)
 	@echo '$(EXTRA)' | cmp -s - $@ || echo '$(EXTRA)' > $@

@@ -26,11 +26,14 @@ def test_extra_files(tmp_path):
 
 
 def test_what_was_saved_stays_when_nothing_changed(tmp_path):
-    disk = str(tmp_path / "disk.img")
+    disk, other, extra = str(tmp_path / "disk.img"), str(tmp_path / "other.img"), tmp_path / "extra"
+    extra.mkdir()
     make_image(disk)
     m = machines.Machine(disk)
     m.check("echo kept > file")
     m.power_off()
+    # Another image, with other files, is not this one's matter.
+    make_image(other, extra)
     make_image(disk)
     m = machines.Machine(disk)
     assert m.check("cat file") == "kept\n"
