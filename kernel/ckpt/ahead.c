@@ -1,5 +1,6 @@
 // Read-ahead, by a few windows that follow each other. A window whose pages have all been taken moves on to the end of
-// the row.
+// the row. The first ones are small, since somebody waits for them; each is twice as large as the one before, since
+// large requests cost little.
 #include "ahead.h"
 #include "run.h"
 #include "work.h"
@@ -7,46 +8,67 @@
 #include <sched/mutex.h>
 #include <uapi/errno.h>
 
-#define WINDOWS 5
+#define WINDOWS         5
+#define WINDOW_FIRST    64u  // pages
+#define SHARE_OF_FRAMES 64u  // of the machine's, that a window may have
 
 // Its pages are the work's while that is pending, and the lock's afterwards.
 struct window {
     struct work work;
     struct ahead *ahead;
     u64 first;         // page
-    u32 count, taken;  // of the pages that came
+    u32 size;          // pages that are asked for
+    u32 count, taken;  // of those that came
     struct frame *frames[RUN_MAX];
 };
+
+_Static_assert(sizeof(struct window) <= PAGE_SIZE, "a window fits into a page frame");
 
 struct ahead {
     ahead_fetch *fetch;
     void *ctx;
+    u32 most;                            // a window's largest size
     struct mutex lock;                   // a process and its children may share a backing
     u64 end FIELD_GUARDED_BY(lock);      // of the row: where the next window will begin
+    u32 size FIELD_GUARDED_BY(lock);     // and how large it will be
     bool at_end FIELD_GUARDED_BY(lock);  // a window didn't get all its pages: there may be no more
-    struct window windows[WINDOWS] FIELD_GUARDED_BY(lock);
+    struct window *windows[WINDOWS] FIELD_GUARDED_BY(lock);
 };
 
 static void read_window(struct work *work)
 {
     struct window *w = container_of(work, struct window, work);
 
-    w->count = w->ahead->fetch(w->ahead->ctx, w->first, RUN_MAX, w->frames);
+    w->count = w->ahead->fetch(w->ahead->ctx, w->first, w->size, w->frames);
+}
+
+static struct window *window_create(struct ahead *a)
+{
+    struct window *w = kmalloc(sizeof(*w));
+
+    if (!w)
+        return NULL;
+    work_prepare(&w->work, read_window);
+    w->ahead = a;
+    w->count = w->taken = 0;
+    return w;
 }
 
 int ahead_create(ahead_fetch *fetch, void *ctx, struct ahead **out)
 {
     struct ahead *a = kzalloc(sizeof(*a));
+    bool whole = a;
 
-    if (!a)
+    for (u32 i = 0; whole && i < WINDOWS; i++)
+        whole = (a->windows[i] = window_create(a));
+    if (!whole) {
+        ahead_destroy(a);
         return -ENOMEM;
+    }
     a->fetch = fetch;
     a->ctx = ctx;
+    a->most = MAX(MIN(frames_total() / SHARE_OF_FRAMES, (u32)RUN_MAX), 1u);
     mutex_init(&a->lock, "read-ahead", RANK_AHEAD);
-    for (u32 i = 0; i < WINDOWS; i++) {
-        a->windows[i].ahead = a;
-        work_prepare(&a->windows[i].work, read_window);
-    }
     *out = a;
     return 0;
 }
@@ -60,9 +82,10 @@ static void throw_away(struct window *w)
 
 void ahead_destroy(struct ahead *a)
 {
-    for (u32 i = 0; a && i < WINDOWS; i++) {
-        work_wait(&a->windows[i].work);
-        throw_away(&a->windows[i]);
+    for (u32 i = 0; a && i < WINDOWS && a->windows[i]; i++) {
+        work_wait(&a->windows[i]->work);
+        throw_away(a->windows[i]);
+        kfree(a->windows[i]);
     }
     kfree(a);
 }
@@ -71,12 +94,14 @@ void ahead_destroy(struct ahead *a)
 static void go_on(struct ahead *a) REQUIRES(a->lock)
 {
     for (u32 i = 0; i < WINDOWS && !a->at_end; i++) {
-        struct window *w = &a->windows[i];
+        struct window *w = a->windows[i];
         if (work_is_pending(&w->work) || w->taken < w->count)
             continue;
         w->first = a->end;
+        w->size = a->size;
         w->count = w->taken = 0;
-        a->end += RUN_MAX;
+        a->end += a->size;
+        a->size = MIN(2 * a->size, a->most);
         work_start(&w->work);
     }
 }
@@ -84,7 +109,7 @@ static void go_on(struct ahead *a) REQUIRES(a->lock)
 static struct window *window_at(struct ahead *a, u64 index) REQUIRES(a->lock)
 {
     for (u32 i = 0; i < WINDOWS; i++) {
-        struct window *w = &a->windows[i];
+        struct window *w = a->windows[i];
         bool pending = work_is_pending(&w->work);
         if (pending ? w->first == index : w->taken < w->count && w->first + w->taken == index)
             return w;
@@ -113,7 +138,7 @@ u32 ahead_take(struct ahead *a, u64 index, u32 most, struct frame **out)
     struct window *w = await(a, index);
     while (w && n < most && w->taken < w->count)
         out[n++] = w->frames[w->taken++];
-    if (w && w->count < RUN_MAX)
+    if (w && w->count < w->size)
         a->at_end = true;
     if (n)
         go_on(a);
@@ -125,9 +150,10 @@ void ahead_ask(struct ahead *a, u64 index)
 {
     mutex_lock(&a->lock);
     for (u32 i = 0; i < WINDOWS; i++)
-        if (!work_is_pending(&a->windows[i].work))
-            throw_away(&a->windows[i]);
+        if (!work_is_pending(&a->windows[i]->work))
+            throw_away(a->windows[i]);
     a->end = index;
+    a->size = MIN(WINDOW_FIRST, a->most);
     a->at_end = false;
     go_on(a);
     mutex_unlock(&a->lock);

@@ -159,7 +159,7 @@ static int copy_run(struct writing *w)
     if (sound < run->count)
         err = image_refuse(w->image, CKPT_BAD_CHECKSUM, run_offset(run, sound));
     else
-        err = inode_write_frames(w->inode, run->pages[0].index * PAGE_SIZE, w->frames, run->count);
+        err = inode_write_frames(w->inode, run->index * PAGE_SIZE, w->frames, run->count);
     frames_release(w->frames, run->count);
     return err;
 }
@@ -176,7 +176,7 @@ static int copy_pages(struct writing *w, u64 size)
             return image_refuse(w->image, error, w->lookup.failed_at);
         if (run->count == 0)
             break;
-        from = run->pages[run->count - 1].index + 1;
+        from = run->index + run->count;
         if (run->count > w->expected || from > DIV_ROUND_UP(size, PAGE_SIZE))
             return image_refuse(w->image, CKPT_BAD_TREE, run_offset(run, 0));
         w->expected -= run->count;

@@ -2,6 +2,7 @@
 #include "output.h"
 #include "run.h"
 #include <base/string.h>
+#include <mm/kmalloc.h>
 #include <sched/thread.h>
 #include <uapi/errno.h>
 
@@ -24,7 +25,7 @@ static void flush_early(struct work *work)
     (void)!inode_flush_early(f->inode);  // after an error the file system takes nothing more, and so all else fails
 }
 
-static void stream_init(struct stream *t, struct inode *inode, u32 wanted)
+static void stream_init(struct stream *t, struct inode *inode, u32 wanted, struct frame **lists, u32 room)
 {
     t->next = t->left = 0;
     t->wanted = t->hope = wanted;
@@ -33,14 +34,21 @@ static void stream_init(struct stream *t, struct inode *inode, u32 wanted)
         struct batch *b = &t->batches[i];
         work_prepare(&b->work, write_batch);
         b->inode = inode;
+        b->frames = lists + i * room;
         b->count = 0;
         b->err = 0;
     }
 }
 
-void output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, struct memo *memo,
-                 _Atomic bool *cancelled)
+int output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, struct memo *memo,
+                _Atomic bool *cancelled)
 {
+    u64 rest = REST_WANTED + pages / CKPT_FANOUT;
+
+    o->room = (u32)MIN(pages + rest, (u64)BATCH_FRAMES);
+    o->lists = kmalloc(4 * o->room * sizeof(*o->lists));
+    if (!o->lists)
+        return -ENOMEM;
     o->inode = inode;
     o->blocks = blocks;
     o->written = 0;
@@ -49,8 +57,9 @@ void output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, s
     o->cancelled = cancelled;
     o->early = (struct early_flush){ .inode = inode };
     work_prepare(&o->early.work, flush_early);
-    stream_init(&o->pages, inode, (u32)MIN(MAX(pages, 1u), (u64)BATCH_FRAMES));
-    stream_init(&o->rest, inode, (u32)MIN(REST_WANTED + pages / CKPT_FANOUT, (u64)BATCH_FRAMES));
+    stream_init(&o->pages, inode, (u32)MIN(MAX(pages, 1u), (u64)BATCH_FRAMES), o->lists, o->room);
+    stream_init(&o->rest, inode, (u32)MIN(rest, (u64)BATCH_FRAMES), o->lists + 2 * o->room, o->room);
+    return 0;
 }
 
 // Wait for a batch that was sent, if it was, and make it an empty one.
@@ -77,12 +86,6 @@ static int settle_all(struct output *o)
     int err = stream_settle(&o->pages), rest_err = stream_settle(&o->rest);
 
     return err ? err : rest_err;
-}
-
-void output_release(struct output *o)
-{
-    work_wait(&o->early.work);
-    (void)settle_all(o);
 }
 
 static struct batch *other_batch(struct stream *t)
@@ -234,7 +237,7 @@ static int put(struct output *o, bool is_page, struct frame *frame, u32 *block)
     if (!err) {
         *block = take_block(o, t);
         struct batch *b = t->batch;
-        if (b->count && (b->count == BATCH_FRAMES || *block != b->first + b->count))
+        if (b->count && (b->count == o->room || *block != b->first + b->count))
             err = send(o, t);
     }
     if (err) {
@@ -305,5 +308,7 @@ int output_finish(struct output *o)
     int err = settle_all(o);
 
     work_wait(&o->early.work);
+    kfree(o->lists);
+    o->lists = NULL;
     return err;
 }

@@ -5,7 +5,7 @@
 #include "work.h"
 #include <mm/frame.h>
 
-#define BATCH_FRAMES 508   // two of the disk's requests
+#define BATCH_FRAMES 1000  // few of the disk's requests
 #ifndef FLUSH_FRAMES       // tests have fewer
 #define FLUSH_FRAMES 8192  // put out between early flushes of the disk
 #endif
@@ -13,10 +13,10 @@
 // Frames that follow each other in the file. One batch is filled while the other one is on its way.
 struct batch {
     struct work work;
-    struct inode *inode;                 // borrowed
-    u32 first, count;                    // where its first frame goes
-    int err;                             // what became of it
-    struct frame *frames[BATCH_FRAMES];  // a reference each
+    struct inode *inode;    // borrowed
+    u32 first, count;       // where its first frame goes
+    int err;                // what became of it
+    struct frame **frames;  // a reference each
 };
 
 // What the disk has been given so far becomes durable while the rest is put out: the last flush has less to do.
@@ -44,15 +44,14 @@ struct output {
     _Atomic bool *cancelled;  // stop with -EINTR
     struct early_flush early;
     struct stream pages, rest;
+    u32 room;              // of each batch, in frames
+    struct frame **lists;  // all batches'; NULL: nothing can be put out any more
 };
 
 /* blocks: of the file, in use. pages: how many there will be to put out, at most. cancelled: stop with -EINTR when it
- * becomes true. */
-void output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, struct memo *memo,
-                 _Atomic bool *cancelled);
-
-/* Lets go of what still waits. */
-void output_release(struct output *o);
+ * becomes true. -ENOMEM; otherwise output_finish() must follow. */
+MUST_CHECK int output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, struct memo *memo,
+                           _Atomic bool *cancelled);
 
 /* Put the page into some block; takes over the reference, in every case. Errors: the disk's, -EFBIG, -EINTR. */
 MUST_CHECK int output_frame(struct output *o, struct frame *frame, u32 *block);
@@ -73,5 +72,6 @@ bool output_fits(const struct output *o);
 /* Send everything that waits on its way; nothing can be put out afterwards. */
 MUST_CHECK int output_send(struct output *o);
 
-/* Wait until everything has arrived, and nobody works on it any more. */
+/* Wait until everything has arrived, and nobody works on it any more; let go of what was never sent. More than once is
+ * fine. */
 MUST_CHECK int output_finish(struct output *o);

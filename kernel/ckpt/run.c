@@ -8,12 +8,17 @@ enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, bool next, s
     enum ckpt_error error = CKPT_OK;
 
     for (run->count = 0; run->count < most; run->count++) {
-        struct ckpt_page *page = &run->pages[run->count];
+        struct ckpt_page page;
 
-        error = ckpt_lookup(l, from, next && run->count == 0, page);
-        if (error || !page->block || page->block != run->pages[0].block + run->count)
+        error = ckpt_lookup(l, from, next && run->count == 0, &page);
+        if (error || !page.block || (run->count && page.block != run->block + run->count))
             break;
-        from = page->index + 1;
+        if (run->count == 0) {
+            run->index = page.index;
+            run->block = page.block;
+        }
+        run->crc[run->count] = page.crc;
+        from = page.index + 1;
     }
     return run->count ? CKPT_OK : error;
 }
@@ -40,7 +45,7 @@ u32 run_sound(const struct run *run, u32 features, struct frame **frames)
 {
     u32 sound = 0;
 
-    while (sound < run->count && ckpt_page_checksum(features, frame_data(frames[sound])) == run->pages[sound].crc)
+    while (sound < run->count && ckpt_page_checksum(features, frame_data(frames[sound])) == run->crc[sound])
         sound++;
     return sound;
 }

@@ -6,11 +6,13 @@
 
 struct inode;
 
-#define RUN_MAX 254  // one of the disk's requests
+#define RUN_MAX 1000  // pages; few of the disk's requests, and a run fits into a page frame
 
 struct run {
+    u64 index;  // the first page's number
+    u32 block;  // where that stands
     u32 count;
-    struct ckpt_page pages[RUN_MAX];
+    u32 crc[RUN_MAX];
 };
 
 /* The run of at most `most` (up to RUN_MAX) pages, numbered one after the other, that begins with page `from`; or, with
@@ -27,7 +29,7 @@ u32 run_sound(const struct run *run, u32 features, struct frame **frames);
 /* Where its page i stands in the file. */
 static inline u64 run_offset(const struct run *run, u32 i)
 {
-    return (u64)run->pages[i].block * CKPT_BLOCK_SIZE;
+    return (u64)(run->block + i) * CKPT_BLOCK_SIZE;
 }
 
 /* Let go of them. */

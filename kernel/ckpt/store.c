@@ -173,7 +173,7 @@ static void cut(struct store *s, u64 blocks)
 void store_close(struct store *s)
 {
     if (s->begun) {
-        output_release(&s->output);
+        (void)!output_finish(&s->output);
         if (s->continues && is_too_long(s, s->head.blocks, true))
             cut(s, s->head.blocks);
     }
@@ -243,7 +243,9 @@ static int begin_there(struct store *s, u32 history, u64 pages, u64 rest, _Atomi
     struct spare *spare = s->memo->spare;
     if (spare)
         spare_note(spare);
-    output_init(&s->output, s->there, s->head.blocks, pages, s->memo, cancelled);
+    err = output_init(&s->output, s->there, s->head.blocks, pages, s->memo, cancelled);
+    if (err)
+        return err;
     s->begun = true;
     u64 lacking = pages + rest - MIN(pages + rest, spare ? spare_count(spare) : 0);
     if (lacking < WORTH_PREALLOCATING)
@@ -259,7 +261,9 @@ static int begin_anew(struct store *s, u64 pages, u64 rest, _Atomic bool *cancel
 
     if (err)
         return err;
-    output_init(&s->output, file_inode(s->unnamed), CKPT_SLOTS, pages, s->memo, cancelled);
+    err = output_init(&s->output, file_inode(s->unnamed), CKPT_SLOTS, pages, s->memo, cancelled);
+    if (err)
+        return err;
     s->begun = true;
     return inode_preallocate(s->output.inode, (CKPT_SLOTS + pages + rest) * CKPT_BLOCK_SIZE);
 }

@@ -118,8 +118,9 @@ static int read_bytes(struct inode *i, u64 offset, struct piece *pieces, u32 cou
 static void read_blocks(struct io_stream *io, u64 block, struct frame **frames, u32 count)
 {
     for (u32 k = 0; k < count;) {
-        for (u32 absent = buf_absent(block + k, count - k); absent > 0; absent--, k++)
-            io_add(io, block + k, frames[k]);
+        u32 absent = buf_absent(block + k, count - k);
+        io_add_run(io, block + k, frames + k, absent);
+        k += absent;
         struct buffer *b = k < count ? buf_cached(block + k) : NULL;
         if (!b)
             continue;
@@ -656,8 +657,8 @@ static int transfer(struct direct *d, struct frame **frames)
     io_begin(&io, fs_disk(), DISK_WRITE, d->slots, NULL, NULL);
     for (u32 n = 0; n < d->count; n++) {
         bypass(d->runs[n].block, d->runs[n].count);
-        for (u32 k = 0; k < d->runs[n].count; k++)
-            io_add(&io, d->runs[n].block + k, *frames++);
+        io_add_run(&io, d->runs[n].block, frames, d->runs[n].count);
+        frames += d->runs[n].count;
     }
     return io_end(&io);
 }

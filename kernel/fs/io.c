@@ -33,26 +33,66 @@ static void finish_oldest(struct io_stream *io)
         io->finished(io, r);
 }
 
-static bool continues(struct io_stream *io, u64 block)
+// The request that is being filled; NULL: none.
+static struct disk_request *filling(struct io_stream *io)
 {
-    if (!io->filling)
-        return false;
-    struct disk_request *r = &slot_at(io, io->used - 1)->request;
-    return r->block + r->count == block && r->count < IO_BLOCKS;
+    return io->filling ? &slot_at(io, io->used - 1)->request : NULL;
+}
+
+// Begin another one, of blocks from `block` on. frames: their list; NULL: the slot's own.
+static struct disk_request *begin(struct io_stream *io, u64 block, struct frame **frames)
+{
+    send(io);
+    if (io->used == IO_SLOTS)
+        finish_oldest(io);
+    struct io_slot *fresh = slot_at(io, io->used++);
+    fresh->request = (struct disk_request){ .op = io->op, .block = block, .frames = frames ? frames : fresh->frames };
+    io->filling = true;
+    io->pieces = 0;
+    return &fresh->request;
 }
 
 void io_add(struct io_stream *io, u64 block, struct frame *frame)
 {
-    if (!continues(io, block)) {
-        send(io);
-        if (io->used == IO_SLOTS)
-            finish_oldest(io);
-        struct io_slot *fresh = slot_at(io, io->used++);
-        fresh->request = (struct disk_request){ .op = io->op, .block = block, .frames = fresh->frames };
-        io->filling = true;
+    struct disk_request *r = filling(io);
+    bool has_room = r && r->frames == slot_at(io, io->used - 1)->frames && r->count < IO_BLOCKS;
+
+    if (!has_room || r->block + r->count != block)
+        r = begin(io, block, NULL);
+    r->frames[r->count++] = frame;
+}
+
+static bool follows(struct frame *before, struct frame *f)
+{
+    return (u8 *)frame_data(before) + PAGE_SIZE == frame_data(f);
+}
+
+// Add to a request of a list as many of the frames that come next in it as it has room for. Returns how many.
+static u32 extend(struct io_stream *io, struct disk_request *r, u32 count)
+{
+    u32 before = r->count, most = MIN(count, DISK_MAX_BLOCKS - before);
+
+    for (; r->count < before + most; r->count++) {
+        struct frame **f = r->frames + r->count;
+        bool joins = r->count && follows(f[-1], f[0]);
+        if (!joins && io->pieces == IO_PIECES)
+            break;
+        io->pieces += !joins;
     }
-    struct io_slot *slot = slot_at(io, io->used - 1);
-    slot->frames[slot->request.count++] = frame;
+    return r->count - before;
+}
+
+void io_add_run(struct io_stream *io, u64 block, struct frame **frames, u32 count)
+{
+    for (u32 n; count; block += n, frames += n, count -= n) {
+        struct disk_request *r = filling(io);
+
+        if (!r || r->frames + r->count != frames || r->block + r->count != block)
+            r = begin(io, block, frames);
+        n = extend(io, r, count);
+        if (n == 0)
+            send(io);
+    }
 }
 
 int io_end(struct io_stream *io)

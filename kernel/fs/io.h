@@ -3,10 +3,10 @@
 
 #include <dev/disk.h>
 
-#define IO_SLOTS 8  // requests in flight
+#define IO_SLOTS  8  // requests in flight
 
-// Blocks of one request: large enough to cost little, and so small that a stream of some blocks has several in flight.
-#define IO_BLOCKS 128
+#define IO_BLOCKS 128  // of one request, of blocks that are added one by one
+#define IO_PIECES 128  // of memory, of one request: with more of them, several at a time are quicker
 
 struct io_slot {
     struct disk_request request;
@@ -23,6 +23,7 @@ struct io_stream {
     int error;              // the first one
     u32 head, used;         // slots in flight, or being filled: `used` of them from `head` on
     bool filling;           // the last of them has not been submitted
+    u32 pieces;             // of memory, in that one
     struct io_slot *slots;  // IO_SLOTS of them
 };
 
@@ -30,6 +31,9 @@ struct io_stream {
 void io_begin(struct io_stream *io, struct disk *disk, enum disk_op op, struct io_slot *slots,
               void (*finished)(struct io_stream *io, const struct disk_request *r), void *arg);
 void io_add(struct io_stream *io, u64 block, struct frame *frame);
+
+/* Blocks that follow each other. The list of their frames must stay as long as they do. */
+void io_add_run(struct io_stream *io, u64 block, struct frame **frames, u32 count);
 
 /* Submit what is left, wait for everything. 0 or the first error. */
 MUST_CHECK int io_end(struct io_stream *io);

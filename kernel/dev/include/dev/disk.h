@@ -7,7 +7,7 @@
 #include <sched/wait.h>
 
 #define DISK_BLOCK_SIZE 4096
-#define DISK_MAX_BLOCKS 254  // of one request
+#define DISK_MAX_BLOCKS 1024  // of one request
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH };
 
