@@ -30,6 +30,9 @@ endef
 $(foreach m,$(LIBS),$(eval $(call kernel_module,$m,$(call SOURCES.lib,$m))))
 $(foreach m,$(MODULES),$(eval $(call kernel_module,$m,$(call SOURCES.kernel,$m))))
 
+# Its loop needs all registers.
+$(K)/lib/ckptfmt/sums.c.o: FLAGS.ckptfmt += -fomit-frame-pointer
+
 $(KERNEL): $(foreach m,$(LIBS) $(MODULES),$(K)/$m.o) kernel/arch/$(ARCH)/kernel.ld
 	$(LD) -m elf_$(ARCH) -T kernel/arch/$(ARCH)/kernel.ld -o $@ $(filter %.o,$^)
 

@@ -7,7 +7,7 @@ enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, bool next, s
 {
     enum ckpt_error error = CKPT_OK;
 
-    for (run->count = 0; run->count < most; run->count++) {
+    for (run->count = 0; run->count < most; from = run->index + run->count) {
         struct ckpt_page page;
 
         error = ckpt_lookup(l, from, next && run->count == 0, &page);
@@ -17,8 +17,8 @@ enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, bool next, s
             run->index = page.index;
             run->block = page.block;
         }
-        run->crc[run->count] = page.crc;
-        from = page.index + 1;
+        run->crc[run->count++] = page.crc;
+        run->count += ckpt_lookup_more(l, &page, most - run->count, run->crc + run->count);
     }
     return run->count ? CKPT_OK : error;
 }

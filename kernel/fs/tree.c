@@ -45,11 +45,17 @@ static u64 slot_after(u64 slot, u32 distance)
 
 static u32 run_length(struct inode *i, struct buffer *index, u32 n, u32 max)
 {
-    u64 first = leaf_get(i, index, n);
-    u32 end = index ? FS_SLOTS_PER_BLOCK : FS_ROOT_SLOTS, count = 1;
+    u64 first = leaf_get(i, index, n), step = first ? 1 : 0;
+    u32 count = 1;
 
-    while (count < max && n + count < end && leaf_get(i, index, n + count) == slot_after(first, count))
-        count++;
+    if (index) {
+        const u8 *at = buf_data(index) + 8 * n;
+        for (max = MIN(max, FS_SLOTS_PER_BLOCK - n); count < max && le64(at + 8 * count) == first + count * step;)
+            count++;
+    } else {
+        for (max = MIN(max, FS_ROOT_SLOTS - n); count < max && i->d.slots[n + count] == first + count * step;)
+            count++;
+    }
     return count;
 }
 

@@ -29,6 +29,11 @@ bool fault_now(enum fault_kind kind)
     }
 }
 
+bool fault_is_armed(enum fault_kind kind)
+{
+    return points[kind].left;
+}
+
 void fault_arm(enum fault_kind kind, u32 n, bool from_then_on)
 {
     points[kind].left = 0;

@@ -127,16 +127,15 @@ static struct frame *frame_own(struct frame *f)
 }
 
 /*
- * Put *f into a region's page that is absent, copied first if it's for writing and others have it too. Takes the
- * reference, and clears *f, if it succeeds.
+ * Put *f where a region's page is absent, copied first if it's for writing and others have it too. Takes the reference,
+ * and clears *f, if it succeeds.
  */
-static int page_put(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access, struct frame **f)
+static int entry_put(struct vmspace *space, struct region *r, pte_t *entry, enum fault_access access, struct frame **f)
     REQUIRES(space->lock)
 {
     bool promises = !r->reserved && !space->snapshot;
-    pte_t *entry = page_table_make(space->root, page);
 
-    if (!entry || (promises && commit_promise(space, 1)))
+    if (promises && commit_promise(space, 1))
         return -ENOMEM;
     struct frame *own = access == FAULT_WRITES ? frame_own(*f) : *f;
     if (!own) {
@@ -152,6 +151,14 @@ static int page_put(struct vmspace *space, struct region *r, uaddr_t page, enum 
     return 0;
 }
 
+static int page_put(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access, struct frame **f)
+    REQUIRES(space->lock)
+{
+    pte_t *entry = page_table_make(space->root, page);
+
+    return entry ? entry_put(space, r, entry, access, f) : -ENOMEM;
+}
+
 static int page_put_zeros(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access)
     REQUIRES(space->lock)
 {
@@ -165,25 +172,38 @@ static int page_put_zeros(struct vmspace *space, struct region *r, uaddr_t page,
     return err;
 }
 
-/*
- * Put what was fetched for a fault at `page` there, and what came with it onto the pages after it. Nobody asked for
- * those: they are put in as far as that goes.
- */
+// Put what came with a fault's page onto the pages after it. Nobody asked for those: they are put in as far as that
+// goes.
+static void pages_put_after(struct vmspace *space, struct region *r, uaddr_t page, struct supply *have)
+    REQUIRES(space->lock)
+{
+    u32 count = have->given;
+    pte_t *entry = NULL;
+
+    // If it has one of them, it has those before.
+    while (count > 1 && !supply_has(have, count - 1, r, page + (count - 1) * PAGE_SIZE))
+        count--;
+    for (u32 i = 1; i < count; i++) {
+        uaddr_t next = page + i * PAGE_SIZE;
+
+        if (!have->frames[i]) {
+            entry = NULL;
+            continue;
+        }
+        entry = entry && pt_index(next, 0) ? entry + 1 : page_table_make(space->root, next);
+        if (!entry || (!pte_present(*entry) && entry_put(space, r, entry, FAULT_READS, &have->frames[i])))
+            break;
+    }
+}
+
 static int page_put_supplied(struct vmspace *space, struct region *r, uaddr_t page, enum fault_access access,
                              struct supply *have) REQUIRES(space->lock)
 {
     int err =
         have->frames[0] ? page_put(space, r, page, access, &have->frames[0]) : page_put_zeros(space, r, page, access);
-    bool more = !err;
 
-    for (u32 i = 1; more && i < have->given; i++) {
-        uaddr_t next = page + i * PAGE_SIZE;
-        pte_t *entry = page_table_find(space->root, next);
-        if (!supply_has(have, i, r, next))
-            break;
-        if (have->frames[i] && !(entry && pte_present(*entry)))
-            more = page_put(space, r, next, FAULT_READS, &have->frames[i]) == 0;
-    }
+    if (!err)
+        pages_put_after(space, r, page, have);
     return err;
 }
 

@@ -18,6 +18,7 @@ enum { FRAME_HOLE, FRAME_INSIDE, FRAME_FREE, FRAME_USED };
 #define SHRINK_BATCH 32  // frames asked back at a time: asking costs more than giving one
 
 struct frame *frame_table;
+u8 *frame_table_data;
 paddr_t frame_table_base;
 static u32 table_count;
 
@@ -133,14 +134,33 @@ struct frame *frame_alloc(void)
     return frames_alloc(0);
 }
 
-// As many as there are without asking the caches.
+// The block is used as so many single frames.
+static void split(struct frame *f, unsigned order, struct frame **out)
+{
+    for (u32 i = 0; i < 1u << order; i++, f++) {
+        f->state = FRAME_USED;
+        f->order = 0;
+        atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
+        out[i] = f;
+    }
+}
+
+// As many as there are without asking the caches, in blocks as large as there are.
 static u32 take_each(struct frame **out, u32 count)
 {
+    unsigned order = FRAME_BATCH_ORDER;
     u32 n = 0;
 
     spin_lock(&frames_lock);
-    for (; n < count && (out[n] = take_block(0)); n++)
-        atomic_store_explicit(&out[n]->refs, 1, memory_order_relaxed);
+    while (n < count) {
+        struct frame *f = 1u << order <= count - n ? take_block(order) : NULL;
+        if (f) {
+            split(f, order, out + n);
+            n += 1u << order;
+        } else if (order-- == 0) {
+            break;
+        }
+    }
     spin_unlock(&frames_lock);
     return n;
 }
@@ -150,6 +170,8 @@ static u32 allowed(u32 count)
 {
     u32 n = 0;
 
+    if (!fault_is_armed(FAULT_FRAME))
+        return count;
     while (n < count && !fault_now(FAULT_FRAME))
         n++;
     return n;
@@ -286,16 +308,6 @@ void frame_copy(struct frame *to, struct frame *from)
     memcpy(frame_data(to), frame_data(from), PAGE_SIZE);
 }
 
-void *frame_data(struct frame *f)
-{
-    return frame_index_data(frame_index(f));
-}
-
-paddr_t frame_addr(struct frame *f)
-{
-    return frame_table_base + ((paddr_t)frame_index(f) << PAGE_SHIFT);
-}
-
 struct frame *frame_at(paddr_t pa)
 {
     paddr_t index = (pa - frame_table_base) >> PAGE_SHIFT;
@@ -370,6 +382,7 @@ static void table_measure(void)
         highest = MAX(highest, end);
     }
     frame_table_base = ROUND_DOWN(lowest, (paddr_t)PAGE_SIZE << FRAME_ORDER_MAX);
+    frame_table_data = phys_to_virt(frame_table_base);
     table_count = highest > frame_table_base ? (u32)((highest - frame_table_base) >> PAGE_SHIFT) : 0;
 }
 

@@ -6,19 +6,11 @@
 #include <mm/frame.h>
 #include <stdatomic.h>
 
-extern struct frame *frame_table;  // constant after frames_init()
-extern paddr_t frame_table_base;   // the address that its first entry stands for
-
 #define FRAME_NONE UINT32_MAX
 
 static inline u32 frame_index(const struct frame *f)
 {
     return (u32)(f - frame_table);
-}
-
-static inline void *frame_index_data(u32 index)
-{
-    return phys_to_virt(frame_table_base + ((paddr_t)index << PAGE_SHIFT));
 }
 
 // The frame of a page-table entry that is present: it was put there by mm, so it exists.
@@ -81,7 +73,8 @@ static inline void frame_list_remove(u32 *head, struct frame *f)
 }
 
 // References to let go of together: the allocator's lock is taken once for many frames.
-#define FRAME_BATCH 32
+#define FRAME_BATCH_ORDER 5
+#define FRAME_BATCH       (1u << FRAME_BATCH_ORDER)
 
 struct frame_batch {
     u32 count;

@@ -232,6 +232,20 @@ enum ckpt_error ckpt_lookup(struct ckpt_lookup *l, u64 index, bool next, struct 
     return CKPT_OK;
 }
 
+// As far as the node goes.
+u32 ckpt_lookup_more(const struct ckpt_lookup *l, const struct ckpt_page *page, u32 most, u32 *crc)
+{
+    u32 slot = entry_slot(page->index, 0), n = 0;
+
+    for (most = MIN(most, CKPT_FANOUT - 1 - slot); n < most; n++) {
+        struct entry e = entry_get(l->node[0], slot + 1 + n);
+        if (e.block != page->block + 1 + n || !ckpt_block_is_usable(&l->bounds, e.block))
+            break;
+        crc[n] = e.crc;
+    }
+    return n;
+}
+
 // ---- blocks in use
 
 // Whom to tell, and blocks one after the other that are yet to be told.

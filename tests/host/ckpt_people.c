@@ -176,11 +176,6 @@ static struct frame *seed_frame(u32 seed)
     return f;
 }
 
-paddr_t frame_addr(struct frame *f)
-{
-    return (paddr_t)(uintptr_t)frame_data(f);
-}
-
 int vmspace_pin(struct vmspace *v, uaddr_t va, enum fault_access access, struct frame **out)
 {
     struct slot *slot = &space_of(v)->slots[slot_from(va / PAGE_SIZE)];

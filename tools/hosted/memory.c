@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <uapi/errno.h>
 
-static struct frame *frames;
-static u8 *arena;
+struct frame *frame_table;
+u8 *frame_table_data;
 static u32 frame_count, frames_used, next_free;
 static u32 fail_in;
 static bool fail_on, failed;
@@ -18,15 +18,15 @@ static struct shrinker *shrinkers;
 void host_set_memory(u32 count)
 {
     CHECK(frames_used == 0);
-    if (arena)
-        memory_allow(arena, (size_t)frame_count * PAGE_SIZE);
-    free(frames);
-    free(arena);
+    if (frame_table_data)
+        memory_allow(frame_table_data, (size_t)frame_count * PAGE_SIZE);
+    free(frame_table);
+    free(frame_table_data);
     frame_count = count;
     next_free = 0;
-    frames = calloc(count, sizeof(*frames));
-    arena = aligned_alloc(PAGE_SIZE, (size_t)count * PAGE_SIZE);
-    memory_forbid(arena, (size_t)count * PAGE_SIZE);
+    frame_table = calloc(count, sizeof(*frame_table));
+    frame_table_data = aligned_alloc(PAGE_SIZE, (size_t)count * PAGE_SIZE);
+    memory_forbid(frame_table_data, (size_t)count * PAGE_SIZE);
 }
 
 void host_fail_memory(u32 n, bool from_then_on)
@@ -53,7 +53,7 @@ bool host_alloc_fails(void)
 static bool run_is_free(u32 at, u32 count)
 {
     for (u32 k = 0; k < count; k++)
-        if (frames[at + k].refs)
+        if (frame_table[at + k].refs)
             return false;
     return true;
 }
@@ -67,13 +67,13 @@ static struct frame *find_run(unsigned order)
         if (at + count > frame_count || !run_is_free(at, count))
             continue;
         for (u32 n = 0; n < count; n++)
-            frames[at + n].refs = 1;
-        frames[at].order = order & 15;
+            frame_table[at + n].refs = 1;
+        frame_table[at].order = order & 15;
         next_free = at + count;
         frames_used += count;
-        memory_allow(arena + (size_t)at * PAGE_SIZE, (size_t)count * PAGE_SIZE);
-        memset(arena + (size_t)at * PAGE_SIZE, 0xa5, (size_t)count * PAGE_SIZE);
-        return &frames[at];
+        memory_allow(frame_table_data + (size_t)at * PAGE_SIZE, (size_t)count * PAGE_SIZE);
+        memset(frame_table_data + (size_t)at * PAGE_SIZE, 0xa5, (size_t)count * PAGE_SIZE);
+        return &frame_table[at];
     }
     return NULL;
 }
@@ -137,16 +137,13 @@ void frame_put(struct frame *f)
     memory_forbid(frame_data(f), (size_t)count * PAGE_SIZE);
 }
 
-void *frame_data(struct frame *f)
-{
-    return arena + (size_t)(f - frames) * PAGE_SIZE;
-}
-
 struct frame *frame_of(void *data)
 {
     u8 *at = data;
 
-    return at >= arena && at < arena + (size_t)frame_count * PAGE_SIZE ? &frames[(at - arena) / PAGE_SIZE] : NULL;
+    return at >= frame_table_data && at < frame_table_data + (size_t)frame_count * PAGE_SIZE
+               ? &frame_table[(at - frame_table_data) / PAGE_SIZE]
+               : NULL;
 }
 
 void frame_copy(struct frame *to, struct frame *from)

@@ -44,8 +44,21 @@ void frame_mark_executed(struct frame *f);
 struct frame *frame_get(struct frame *f);
 void frame_put(struct frame *f);  // the last reference frees the run
 
-void *frame_data(struct frame *f);
-paddr_t frame_addr(struct frame *f);
+/* For what follows only: the first frame, its contents and its address. Constant after frames_init(). */
+extern struct frame *frame_table;
+extern u8 *frame_table_data;
+extern paddr_t frame_table_base;
+
+static inline void *frame_data(const struct frame *f)
+{
+    return frame_table_data + (size_t)(f - frame_table) * PAGE_SIZE;
+}
+
+static inline paddr_t frame_addr(const struct frame *f)
+{
+    return frame_table_base + (paddr_t)(f - frame_table) * PAGE_SIZE;
+}
+
 struct frame *frame_at(paddr_t pa);  // NULL if there is no such frame
 struct frame *frame_of(void *data);  // data: inside the direct map
 

@@ -362,6 +362,9 @@ void ckpt_lookup_init(struct ckpt_lookup *l, const struct ckpt_bounds *bounds, c
 /* The page with that number, or, with `next`, the first one from there on. page->block 0: zeros, or none. The nodes on
  * the way are checked; the page itself is not. */
 MUST_CHECK enum ckpt_error ckpt_lookup(struct ckpt_lookup *l, u64 index, bool next, struct ckpt_page *page);
+/* How many of the pages after the one that was found last stand in the blocks after its own, as far as can be told at
+ * once: at most `most`; what checksums they must have. There may be more. */
+u32 ckpt_lookup_more(const struct ckpt_lookup *l, const struct ckpt_page *page, u32 most, u32 *crc);
 
 /*
  * Tell which blocks the epoch of *r (just opened) uses: records, and every tree's nodes and pages. use() is told each
