@@ -98,6 +98,37 @@ static u32 count_present(const pte_t *e, const pte_t *past)
     return n;
 }
 
+// The entry for a table that is open from now on.
+static pte_t opened(struct frame *table)
+{
+    atomic_store_explicit(&table->pages, 0, memory_order_relaxed);
+    return pte_table(frame_addr(table));
+}
+
+// Of a closed table, which stays as it is: they are counted once.
+static u32 count_closed(pte_t table)
+{
+    struct frame *f = frame_of_pte(table);
+    u32 known = atomic_load_explicit(&f->pages, memory_order_relaxed);
+
+    if (!known) {
+        known = 1 + count_present(table_of(table), table_of(table) + PT_ENTRIES);
+        atomic_store_explicit(&f->pages, (u16)known, memory_order_relaxed);
+    }
+    return known - 1;
+}
+
+// The entry of the table of pages that va lies in; NULL if there is none.
+static pte_t *table_entry(pte_t *root, uaddr_t va)
+{
+    unsigned level = ROOT_LEVEL;
+    pte_t *e = &root[pt_index(va, level)];
+
+    for (; level > 1 && pte_present(*e); e = &table_of(*e)[pt_index(va, level)])
+        level--;
+    return pte_present(*e) ? e : NULL;
+}
+
 u32 page_table_count(pte_t *root, uaddr_t start, uaddr_t end)
 {
     u32 n = 0;
@@ -106,7 +137,12 @@ u32 page_table_count(pte_t *root, uaddr_t start, uaddr_t end)
         unsigned level;
         const pte_t *e = deepest_entry(root, start, &level);
         next = entry_end(start, MAX(level, 1u), end);
-        if (level == 0)
+        if (level > 0)
+            continue;
+        const pte_t *table = next - start == PT_SPAN(1) ? table_entry(root, start) : NULL;
+        if (table && !pte_table_is_open(*table))
+            n += count_closed(*table);
+        else
             n += count_present(e, e + ((next - start) >> PAGE_SHIFT));
     }
     return n;
@@ -140,7 +176,7 @@ static u32 unmap_table(pte_t e, struct frame_batch *batch)
     pte_t *table = table_of(e);
 
     if (!pte_table_is_open(e)) {
-        u32 pages = count_present(table, table + PT_ENTRIES);
+        u32 pages = count_closed(e);
         if (frame_put_shared(frame_of_pte(e)))
             return pages;
     }
@@ -278,28 +314,17 @@ static int open_table(pte_t *e, uaddr_t va)
     if (frame_is_sole(shared)) {
         if (!news)
             clean_table(table_of(*e));
-        *e = pte_table(frame_addr(shared)) | news;
+        *e = opened(shared) | news;
     } else {
         struct frame *own = frame_alloc();
         if (!own)
             return -ENOMEM;
         share_closed(table_of(*e), frame_data(own), news ? 0 : PTE_DIRTY);
-        *e = pte_table(frame_addr(own)) | news;
+        *e = opened(own) | news;
         drop_table(shared);
     }
     tlb_flush_page(va);  // and what the processor kept of the way to it
     return 0;
-}
-
-// The entry of the table of pages that va lies in; NULL if there is none.
-static pte_t *table_entry(pte_t *root, uaddr_t va)
-{
-    unsigned level = ROOT_LEVEL;
-    pte_t *e = &root[pt_index(va, level)];
-
-    for (; level > 1 && pte_present(*e); e = &table_of(*e)[pt_index(va, level)])
-        level--;
-    return pte_present(*e) ? e : NULL;
 }
 
 int page_table_open(pte_t *root, uaddr_t va)
@@ -319,7 +344,7 @@ pte_t *page_table_make(pte_t *root, uaddr_t va)
             struct frame *f = frame_alloc_zeroed();
             if (!f)
                 return NULL;
-            *e = pte_table(frame_addr(f));
+            *e = opened(f);
         } else if (!pte_table_is_open(*e) && open_table(e, va)) {
             return NULL;
         }
@@ -366,7 +391,7 @@ static int clone_table(pte_t *from, pte_t *to)
         share_open(table_of(*from), frame_data(table));
     else
         share_closed(table_of(*from), frame_data(table), 0);
-    *to = pte_table(frame_addr(table));
+    *to = opened(table);
     return 0;
 }
 

@@ -549,6 +549,48 @@ static void marks_are_kept_while_the_process_runs_on(void **state)
     space_end(space);
 }
 
+// How many pages of the heap a space has, as it tells for each region.
+static u64 heap_resident(struct vmspace *space)
+{
+    struct x_region regions[8];
+    u32 n = vmspace_export(space, regions, ARRAY_SIZE(regions));
+
+    for (u32 i = 0; i < n; i++)
+        if (regions[i].start == HEAP)
+            return regions[i].resident_pages;
+    return 0;
+}
+
+static void pages_are_counted_anew_after_a_change(void **state)
+{
+    struct vmspace *space = space_run();
+
+    grow(space, (intptr_t)(3 * PT_ENTRIES) * PAGE);  // with a whole table in the middle
+    uaddr_t table = ROUND_UP(HEAP, PT_ENTRIES * PAGE_SIZE);
+    for (u32 i = 0; i < 5; i++)
+        set_byte(table + i * PAGE_SIZE, 1);
+    struct shot first = shoot(space, NULL);
+    assert_int_equal(heap_resident(first.space), 5);
+    assert_int_equal(heap_resident(first.space), 5);
+    for (u32 i = 5; i < 9; i++)
+        set_byte(table + i * PAGE_SIZE, 1);
+    assert_int_equal(heap_resident(space), 9);
+    assert_int_equal(heap_resident(first.space), 5);
+    struct shot second = shoot(space, NULL);
+    assert_int_equal(heap_resident(second.space), 9);
+    drop(first);
+    drop(second);
+    // Now the table is the space's alone, and still closed.
+    assert_int_equal(heap_resident(space), 9);
+    set_byte(table + 9 * PAGE_SIZE, 1);
+    struct shot third = shoot(space, NULL);
+    assert_int_equal(heap_resident(third.space), 10);
+    drop(third);
+    grow(space, -(intptr_t)(3 * PT_ENTRIES) * PAGE);
+    assert_int_equal(heap_resident(space), 0);
+    space_end(space);
+}
+
 // The thread that writes a snapshot out takes references to its pages, while the process opens the table that they are
 // in.
 
@@ -924,6 +966,7 @@ int main(void)
         T(a_mark_that_finds_no_memory_knows_no_change),
         T(a_failed_snapshot_forgets_no_change),
         T(marks_are_kept_while_the_process_runs_on),
+        T(pages_are_counted_anew_after_a_change),
         T(pages_are_counted_while_a_snapshot_is_written),
         T(random_marks_agree_with_the_model),
     };

@@ -13,8 +13,11 @@ struct frame {
     u8 state : 4;       // the allocator's own
     u8 slab_class : 7;  // kmalloc's: 0 is not a slab
     u8 executed : 1;    // code may have run from here
-    u16 slab_free;      // kmalloc's: where the slab's first free object is
-    u32 next, prev;     // the allocator's; kmalloc's while the frame is a slab
+    union {
+        u16 slab_free;      // kmalloc's: where the slab's first free object is
+        _Atomic u16 pages;  // of a closed page table: how many are in it, and one; 0: nobody has counted them, or it is open
+    };
+    u32 next, prev;  // the allocator's; kmalloc's while the frame is a slab
 };
 
 /* Take the machine's memory, or as much of it as the option mem= allows. */
