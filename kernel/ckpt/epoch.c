@@ -210,17 +210,17 @@ static int write_all(struct epoch *x, struct vmspace *space)
 // What isn't present was given back, or is as its backing has it, as ever.
 static int write_changed(struct epoch *x, struct vmspace *space, const struct page_set *changed)
 {
+    struct space_page pages[WALK_PAGES];
+    uaddr_t va = 0;
+    u32 count;
     int err = 0;
 
-    for (uaddr_t page = 0; !err && page_set_next(changed, &page); page++) {
-        uaddr_t va = page * PAGE_SIZE;
-        struct frame *frame = vmspace_present(space, va);
-
-        if (frame)
-            err = write_page(x, va, frame);
-        else if (!vmspace_supplied(space, va))
-            err = pages_add(x, (struct page_fate){ .index = page });
-    }
+    while (!err && (count = vmspace_next_of_set(space, changed, &va, pages, WALK_PAGES)))
+        for (u32 i = 0; !err && i < count; i++)
+            if (pages[i].frame)
+                err = write_page(x, pages[i].va, pages[i].frame);
+            else if (!vmspace_supplied(space, pages[i].va))
+                err = pages_add(x, (struct page_fate){ .index = pages[i].va / PAGE_SIZE });
     return err;
 }
 

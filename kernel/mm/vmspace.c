@@ -168,11 +168,31 @@ int vmspace_next_pages(struct vmspace *space, uaddr_t *va, struct space_page *ou
     return *count ? 0 : err;
 }
 
+static struct frame *present(struct vmspace *space, uaddr_t va) REQUIRES(space->lock)
+{
+    const pte_t *entry = va < USER_END ? page_table_find(space->root, va) : NULL;
+
+    return entry && pte_present(*entry) ? frame_of_pte(*entry) : NULL;
+}
+
+u32 vmspace_next_of_set(struct vmspace *space, const struct page_set *set, uaddr_t *va, struct space_page *out,
+                        u32 most)
+{
+    uaddr_t page = *va / PAGE_SIZE;
+    u32 n = 0;
+
+    mutex_lock(&space->lock);
+    for (; n < most && page_set_next(set, &page); n++, page++)
+        out[n] = (struct space_page){ page * PAGE_SIZE, present(space, page * PAGE_SIZE) };
+    mutex_unlock(&space->lock);
+    *va = page * PAGE_SIZE;
+    return n;
+}
+
 struct frame *vmspace_present(struct vmspace *space, uaddr_t va)
 {
     mutex_lock(&space->lock);
-    const pte_t *entry = va < USER_END ? page_table_find(space->root, va) : NULL;
-    struct frame *f = entry && pte_present(*entry) ? frame_of_pte(*entry) : NULL;
+    struct frame *f = present(space, va);
     mutex_unlock(&space->lock);
     return f;
 }

@@ -209,6 +209,17 @@ struct frame *vmspace_present(struct vmspace *v, uaddr_t va)
     return space_of(v)->slots[slot_from(va / PAGE_SIZE)].frame;
 }
 
+u32 vmspace_next_of_set(struct vmspace *v, const struct page_set *set, uaddr_t *va, struct space_page *out, u32 most)
+{
+    uaddr_t page = *va / PAGE_SIZE;
+    u32 n = 0;
+
+    for (; n < most && page_set_next(set, &page); n++, page++)
+        out[n] = (struct space_page){ page * PAGE_SIZE, vmspace_present(v, page * PAGE_SIZE) };
+    *va = page * PAGE_SIZE;
+    return n;
+}
+
 bool vmspace_supplied(struct vmspace *v, uaddr_t va)
 {
     return space_of(v)->slots[slot_from(va / PAGE_SIZE)].supplied;

@@ -165,6 +165,11 @@ struct page_set;
 bool page_set_next(const struct page_set *set, uaddr_t *page);  // the first one at or after *page
 u32 page_set_count(const struct page_set *set);
 
+/* The next pages of the set at or after *va, at most `most`: `frame` NULL if one isn't present. *va is where to go on.
+ * Returns how many. */
+u32 vmspace_next_of_set(struct vmspace *space, const struct page_set *set, uaddr_t *va, struct space_page *out,
+                        u32 most);
+
 // A snapshot, and what it takes to make its instant a mark or to forget it.
 struct snapshot_mark;
 
