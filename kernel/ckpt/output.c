@@ -25,10 +25,11 @@ static void flush_early(struct work *work)
     (void)!inode_flush_early(f->inode);  // after an error the file system takes nothing more, and so all else fails
 }
 
-static void stream_init(struct stream *t, struct inode *inode, u32 wanted, struct frame **lists, u32 room)
+static void stream_init(struct stream *t, struct inode *inode, u64 due, struct frame **lists, u32 room)
 {
     t->next = t->left = 0;
-    t->wanted = t->hope = wanted;
+    t->due = due;
+    t->hope = (u32)MIN(due, (u64)BATCH_FRAMES);
     t->batch = &t->batches[0];
     for (u32 i = 0; i < ARRAY_SIZE(t->batches); i++) {
         struct batch *b = &t->batches[i];
@@ -57,8 +58,8 @@ int output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, st
     o->cancelled = cancelled;
     o->early = (struct early_flush){ .inode = inode };
     work_prepare(&o->early.work, flush_early);
-    stream_init(&o->pages, inode, (u32)MIN(MAX(pages, 1u), (u64)BATCH_FRAMES), o->lists, o->room);
-    stream_init(&o->rest, inode, (u32)MIN(rest, (u64)BATCH_FRAMES), o->lists + 2 * o->room, o->room);
+    stream_init(&o->pages, inode, pages, o->lists, o->room);
+    stream_init(&o->rest, inode, rest, o->lists + 2 * o->room, o->room);
     return 0;
 }
 
@@ -162,12 +163,15 @@ static bool may_grow(const struct output *o, u32 n)
     return unused + n <= MAX((o->blocks - MIN(unused, o->blocks)) / 4, WORTH_SPARING);
 }
 
-// As many together as are wanted, else as can be found. What was too much to hope for once isn't tried again.
+// As many together as are wanted, or half of that; else as can be found. What was too much to hope for once isn't tried
+// again.
 static u32 take_spare(struct output *o, struct stream *t, u32 least)
 {
     struct spare *spare = o->memo->spare;
-    u32 wanted = MAX(least, t->wanted), n = spare_take_best(spare, wanted, &t->next);
+    u32 wanted = MAX(least, (u32)MIN(t->due, (u64)BATCH_FRAMES)), n = spare_take_best(spare, wanted, &t->next);
 
+    if (n == 0)
+        n = spare_take(spare, MAX(least, wanted / 2), wanted, &t->next);
     if (n == 0 && may_grow(o, wanted))
         return 0;
     while (n == 0) {
@@ -183,6 +187,7 @@ static u32 take_spare(struct output *o, struct stream *t, u32 least)
 static void begin_run(struct output *o, struct stream *t, u32 count)
 {
     t->left = count;
+    t->due -= MIN(t->due, (u64)count);
     if (o->memo->recent)
         recent_forget(o->memo->recent, t->next, count);
 }

@@ -29,7 +29,7 @@ struct early_flush {
 // Blocks that are put out one after the other: into spare blocks that lie together, or at the file's end.
 struct stream {
     u32 next, left;       // the run of blocks being filled
-    u32 wanted;           // blocks that shall lie together
+    u64 due;              // blocks still to come, about
     u32 hope;             // spare blocks that may be found together
     struct batch *batch;  // the one that is being filled
     struct batch batches[2];
