@@ -10,7 +10,7 @@
 
 #define WINDOWS         5
 #define WINDOW_FIRST    64u  // pages
-#define SHARE_OF_FRAMES 64u  // of the machine's, that a window may have
+#define SHARE_OF_FRAMES 64u  // of those that are free, that a window may have
 
 // Its pages are the work's while that is pending, and the lock's afterwards.
 struct window {
@@ -27,7 +27,6 @@ _Static_assert(sizeof(struct window) <= PAGE_SIZE, "a window fits into a page fr
 struct ahead {
     ahead_fetch *fetch;
     void *ctx;
-    u32 most;                            // a window's largest size
     struct mutex lock;                   // a process and its children may share a backing
     u64 end FIELD_GUARDED_BY(lock);      // of the row: where the next window will begin
     u32 size FIELD_GUARDED_BY(lock);     // and how large it will be
@@ -67,7 +66,6 @@ int ahead_create(ahead_fetch *fetch, void *ctx, struct ahead **out)
     }
     a->fetch = fetch;
     a->ctx = ctx;
-    a->most = MAX(MIN(frames_total() / SHARE_OF_FRAMES, (u32)RUN_MAX), 1u);
     mutex_init(&a->lock, "read-ahead", RANK_AHEAD);
     *out = a;
     return 0;
@@ -90,6 +88,14 @@ void ahead_destroy(struct ahead *a)
     kfree(a);
 }
 
+// How large the next window may be: when memory gets short, nobody hoards it.
+static u32 largest(void)
+{
+    u32 frames = frames_free() + frames_reclaimable();
+
+    return MAX(MIN(frames / SHARE_OF_FRAMES, (u32)RUN_MAX), 1u);
+}
+
 // Empty windows go to the row's end.
 static void go_on(struct ahead *a) REQUIRES(a->lock)
 {
@@ -98,10 +104,10 @@ static void go_on(struct ahead *a) REQUIRES(a->lock)
         if (work_is_pending(&w->work) || w->taken < w->count)
             continue;
         w->first = a->end;
-        w->size = a->size;
+        w->size = MIN(a->size, largest());
         w->count = w->taken = 0;
-        a->end += a->size;
-        a->size = MIN(2 * a->size, a->most);
+        a->end += w->size;
+        a->size = 2 * w->size;
         work_start(&w->work);
     }
 }
@@ -153,7 +159,7 @@ void ahead_ask(struct ahead *a, u64 index)
         if (!work_is_pending(&a->windows[i]->work))
             throw_away(a->windows[i]);
     a->end = index;
-    a->size = MIN(WINDOW_FIRST, a->most);
+    a->size = WINDOW_FIRST;
     a->at_end = false;
     go_on(a);
     mutex_unlock(&a->lock);

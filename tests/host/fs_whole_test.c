@@ -203,14 +203,43 @@ static void fail_something(void)
     host_fail_disk(DISK_WRITE, 0, false);
 }
 
+static void write_pages(u32 from, u32 n)
+{
+    size_t done;
+    u32 count;
+
+    pieces_make(0, n * PAGE_SIZE, &count);
+    pieces_fill(count);
+    CHECK_OK(inode_write(file_inode(file), from * PAGE_SIZE, pieces, count, &done));
+    to_model(from * PAGE_SIZE, count, done);
+}
+
+// What follows the hole stands on the disk right behind what is before it: one request must not have both.
+static void read_around_a_hole(void)
+{
+    enum { SOME = 20 };
+    size_t done;
+    u32 count;
+
+    write_pages(0, SOME);
+    write_pages(SOME + 1, SOME);
+    pieces_make(0, (2 * SOME + 1) * PAGE_SIZE, &count);
+    CHECK_OK(inode_read(file_inode(file), 0, pieces, count, &done));
+    CHECK(done == model_size);
+    for (u32 k = 0; k < count; k++)
+        CHECK(memcmp(model + k * PAGE_SIZE, pieces[k].data, PAGE_SIZE) == 0);
+}
+
 static void body(void *arg)
 {
     struct disk *disk = arg;
 
     CHECK_OK(fs_mount(disk));
+    // Some lie together, as a request likes them; the others are more pieces of memory than one of them takes.
     for (u32 k = 0; k <= PAGES; k++)
-        CHECK(frames[k] = frame_alloc());
+        CHECK(frames[k < PAGES / 3 ? k : PAGES + PAGES / 3 - k] = frame_alloc());
     open_file();
+    read_around_a_hole();
     for (u32 k = 0; k < operations; k++)
         operate(disk);
     for (u32 k = 0; k < operations; k++) {

@@ -549,6 +549,35 @@ static void marks_are_kept_while_the_process_runs_on(void **state)
     space_end(space);
 }
 
+static void changed_pages_come_some_at_a_time(void **state)
+{
+    struct vmspace *space = space_run();
+    struct space_page pages[2];
+    uaddr_t va = 0;
+
+    grow(space, 20 * PAGE);
+    for (u32 i = 0; i < 20; i++)
+        set_byte(HEAP + i * PAGE_SIZE, 1);
+    keep(shoot(space, NULL), 1, 1);
+    set_byte(HEAP + PAGE_SIZE, 2);
+    set_byte(HEAP + 2 * PAGE_SIZE, 2);
+    set_byte(HEAP + 5 * PAGE_SIZE, 2);
+    grow(space, -PAGE);
+    struct shot s = shoot_since(space, 1, 1);
+    assert_int_equal(vmspace_next_of_set(s.space, s.changed, &va, pages, 2), 2);
+    for (u32 i = 0; i < 2; i++) {
+        assert_int_equal(pages[i].va, HEAP + (1 + i) * PAGE_SIZE);
+        assert_ptr_equal(pages[i].frame, vmspace_present(space, pages[i].va));
+    }
+    assert_int_equal(vmspace_next_of_set(s.space, s.changed, &va, pages, 2), 2);
+    assert_int_equal(pages[0].va, HEAP + 5 * PAGE_SIZE);
+    assert_int_equal(pages[1].va, HEAP + 19 * PAGE_SIZE);
+    assert_null(pages[1].frame);
+    assert_int_equal(vmspace_next_of_set(s.space, s.changed, &va, pages, 2), 0);
+    drop(s);
+    space_end(space);
+}
+
 // How many pages of the heap a space has, as it tells for each region.
 static u64 heap_resident(struct vmspace *space)
 {
@@ -966,6 +995,7 @@ int main(void)
         T(a_mark_that_finds_no_memory_knows_no_change),
         T(a_failed_snapshot_forgets_no_change),
         T(marks_are_kept_while_the_process_runs_on),
+        T(changed_pages_come_some_at_a_time),
         T(pages_are_counted_anew_after_a_change),
         T(pages_are_counted_while_a_snapshot_is_written),
         T(random_marks_agree_with_the_model),
