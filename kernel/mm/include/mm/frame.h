@@ -15,7 +15,7 @@ struct frame {
     u8 executed : 1;    // code may have run from here
     union {
         u16 slab_free;      // kmalloc's: where the slab's first free object is
-        _Atomic u16 pages;  // of a closed page table: how many are in it, and one; 0: nobody has counted them, or it is open
+        _Atomic u16 pages;  // of a closed page table: how many are in it, and one; 0: nobody has counted
     };
     u32 next, prev;  // the allocator's; kmalloc's while the frame is a slab
 };
