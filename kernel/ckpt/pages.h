@@ -8,7 +8,7 @@
 #ifndef CHUNK_PAGES  // tests have smaller ones
 #define CHUNK_PAGES 64
 #endif
-#define CHUNKS 4  // one is gathered, one is put out, and two are with others meanwhile
+#define CHUNKS 8  // one is gathered, one is put out, and the rest are with others: enough while a tree is begun
 
 struct epoch;
 
