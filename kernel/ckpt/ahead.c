@@ -22,8 +22,6 @@ struct window {
     struct frame *frames[RUN_MAX];
 };
 
-_Static_assert(sizeof(struct window) <= PAGE_SIZE, "a window fits into a page frame");
-
 struct ahead {
     ahead_fetch *fetch;
     void *ctx;
@@ -88,7 +86,7 @@ void ahead_destroy(struct ahead *a)
     kfree(a);
 }
 
-// How large the next window may be: when memory gets short, nobody hoards it.
+// How large the next window may be: what is in windows can't be had back before it is taken.
 static u32 largest(void)
 {
     u32 frames = frames_free() + frames_reclaimable();

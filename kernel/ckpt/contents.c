@@ -11,6 +11,7 @@
 #include <uapi/errno.h>
 
 #define READ_FRAMES 128
+#define COPIED      256  // pages, at a time
 
 // A file being saved.
 struct reading {
@@ -145,7 +146,7 @@ struct writing {
     struct ckpt_lookup lookup;
     u64 expected;  // pages that the tree says it has, but for those that came
     struct run run;
-    struct frame *frames[RUN_MAX];
+    struct frame *frames[COPIED];
 };
 
 static int copy_run(struct writing *w)
@@ -171,7 +172,7 @@ static int copy_pages(struct writing *w, u64 size)
     u64 from = 0;
 
     while (from * PAGE_SIZE < size) {
-        enum ckpt_error error = run_find(&w->lookup, from, RUN_MAX, true, run);
+        enum ckpt_error error = run_find(&w->lookup, from, COPIED, true, run);
         if (error)
             return image_refuse(w->image, error, w->lookup.failed_at);
         if (run->count == 0)

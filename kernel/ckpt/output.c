@@ -6,7 +6,7 @@
 #include <sched/thread.h>
 #include <uapi/errno.h>
 
-#define REST_WANTED   8u    // blocks that aren't pages, of a small epoch
+#define FEW           8u    // blocks: hardly worth a request; a small epoch has as many that aren't pages
 #define WORTH_SPARING 256u  // blocks
 
 _Static_assert(PAGE_SIZE == CKPT_BLOCK_SIZE, "a page is a block");
@@ -25,7 +25,7 @@ static void flush_early(struct work *work)
     (void)!inode_flush_early(f->inode);  // after an error the file system takes nothing more, and so all else fails
 }
 
-static void stream_init(struct stream *t, struct inode *inode, u64 due, struct frame **lists, u32 room)
+static void stream_init(struct stream *t, struct inode *inode, u64 due, struct frame **lists)
 {
     t->next = t->left = 0;
     t->due = due;
@@ -35,7 +35,7 @@ static void stream_init(struct stream *t, struct inode *inode, u64 due, struct f
         struct batch *b = &t->batches[i];
         work_prepare(&b->work, write_batch);
         b->inode = inode;
-        b->frames = lists + i * room;
+        b->frames = lists + i * BATCH_FRAMES;
         b->count = 0;
         b->err = 0;
     }
@@ -44,10 +44,7 @@ static void stream_init(struct stream *t, struct inode *inode, u64 due, struct f
 int output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, struct memo *memo,
                 _Atomic bool *cancelled)
 {
-    u64 rest = REST_WANTED + pages / CKPT_FANOUT;
-
-    o->room = (u32)MIN(pages + rest, (u64)BATCH_FRAMES);
-    o->lists = kmalloc(4 * o->room * sizeof(*o->lists));
+    o->lists = kmalloc(4 * BATCH_FRAMES * sizeof(*o->lists));
     if (!o->lists)
         return -ENOMEM;
     o->inode = inode;
@@ -58,8 +55,8 @@ int output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, st
     o->cancelled = cancelled;
     o->early = (struct early_flush){ .inode = inode };
     work_prepare(&o->early.work, flush_early);
-    stream_init(&o->pages, inode, pages, o->lists, o->room);
-    stream_init(&o->rest, inode, rest, o->lists + 2 * o->room, o->room);
+    stream_init(&o->pages, inode, pages, o->lists);
+    stream_init(&o->rest, inode, FEW + pages / CKPT_FANOUT, o->lists + 2 * BATCH_FRAMES);
     return 0;
 }
 
@@ -168,12 +165,15 @@ static bool may_grow(const struct output *o, u32 n)
 static u32 take_spare(struct output *o, struct stream *t, u32 least)
 {
     struct spare *spare = o->memo->spare;
-    u32 wanted = MAX(least, (u32)MIN(t->due, (u64)BATCH_FRAMES)), n = spare_take_best(spare, wanted, &t->next);
+    u32 wanted = MAX(least, (u32)MIN(t->due ? t->due : FEW, (u64)BATCH_FRAMES));
+    u32 n = spare_take_best(spare, wanted, &t->next);
 
     if (n == 0)
         n = spare_take(spare, MAX(least, wanted / 2), wanted, &t->next);
     if (n == 0 && may_grow(o, wanted))
         return 0;
+    if (n == 0)
+        t->hope = MIN(t->hope, wanted / 2);
     while (n == 0) {
         n = spare_take(spare, MAX(least, t->hope), BATCH_FRAMES, &t->next);
         if (n == 0 && t->hope <= least)
@@ -242,7 +242,7 @@ static int put(struct output *o, bool is_page, struct frame *frame, u32 *block)
     if (!err) {
         *block = take_block(o, t);
         struct batch *b = t->batch;
-        if (b->count && (b->count == o->room || *block != b->first + b->count))
+        if (b->count && (b->count == BATCH_FRAMES || *block != b->first + b->count))
             err = send(o, t);
     }
     if (err) {

@@ -44,8 +44,7 @@ struct output {
     _Atomic bool *cancelled;  // stop with -EINTR
     struct early_flush early;
     struct stream pages, rest;
-    u32 room;              // of each batch, in frames
-    struct frame **lists;  // all batches'; NULL: nothing can be put out any more
+    struct frame **lists;  // the batches'; NULL: nothing can be put out any more
 };
 
 /* blocks: of the file, in use. pages: how many there will be to put out, at most. cancelled: stop with -EINTR when it

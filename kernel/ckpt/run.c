@@ -1,7 +1,10 @@
 // Runs of pages out of an image: for memory, on demand or all at once, and for the contents of files.
 #include "run.h"
 #include <fs/inode.h>
+#include <sched/thread.h>
 #include <uapi/errno.h>
+
+#define BREATH 64  // pages that are summed at a stretch
 
 enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, bool next, struct run *run)
 {
@@ -46,6 +49,7 @@ u32 run_sound(const struct run *run, u32 features, struct frame **frames)
     u32 sound = 0;
 
     while (sound < run->count && ckpt_page_checksum(features, frame_data(frames[sound])) == run->crc[sound])
-        sound++;
+        if (++sound % BREATH == 0)
+            thread_breathe();
     return sound;
 }

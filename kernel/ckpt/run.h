@@ -6,7 +6,7 @@
 
 struct inode;
 
-#define RUN_MAX 1000  // pages; few of the disk's requests, and a run fits into a page frame
+#define RUN_MAX 1000  // pages; few of the disk's requests, and a list of so many fits into a page frame
 
 struct run {
     u64 index;  // the first page's number
@@ -23,7 +23,7 @@ MUST_CHECK enum ckpt_error run_find(struct ckpt_lookup *l, u64 from, u32 most, b
 /* Read it out of the image's file into fresh frames, a reference each. -ENOMEM, -EIO: and then there is none. */
 MUST_CHECK int run_read(const struct run *run, struct inode *image, struct frame **out);
 
-/* How many pages, from the first on, have the bytes that they must have. features: the image's. */
+/* How many pages, from the first on, have the bytes that they must have. features: the image's. Lets others run. */
 u32 run_sound(const struct run *run, u32 features, struct frame **frames);
 
 /* Where its page i stands in the file. */

@@ -145,21 +145,32 @@ static void split(struct frame *f, unsigned order, struct frame **out)
     }
 }
 
-// As many as there are without asking the caches, in blocks as large as there are.
+// The order of the next block to take for `count` single frames: the largest that is there and not too large, so that
+// frames lie together and larger blocks stay whole. If there is none, it's a part of a larger one.
+static unsigned order_to_take(u32 count) REQUIRES(frames_lock)
+{
+    unsigned most = FRAME_BATCH_ORDER, order;
+
+    while (1u << most > count)
+        most--;
+    for (order = most; order > 0 && free_blocks[order] == FRAME_NONE;)
+        order--;
+    return free_blocks[order] == FRAME_NONE ? most : order;
+}
+
+// As many as there are without asking the caches.
 static u32 take_each(struct frame **out, u32 count)
 {
-    unsigned order = FRAME_BATCH_ORDER;
     u32 n = 0;
 
     spin_lock(&frames_lock);
     while (n < count) {
-        struct frame *f = 1u << order <= count - n ? take_block(order) : NULL;
-        if (f) {
-            split(f, order, out + n);
-            n += 1u << order;
-        } else if (order-- == 0) {
+        unsigned order = order_to_take(count - n);
+        struct frame *f = take_block(order);
+        if (!f)
             break;
-        }
+        split(f, order, out + n);
+        n += 1u << order;
     }
     spin_unlock(&frames_lock);
     return n;

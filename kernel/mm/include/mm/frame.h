@@ -47,7 +47,7 @@ void frame_mark_executed(struct frame *f);
 struct frame *frame_get(struct frame *f);
 void frame_put(struct frame *f);  // the last reference frees the run
 
-/* For what follows only: the first frame, its contents and its address. Constant after frames_init(). */
+/* mm's own, and for what follows: the first frame, its contents and its address. Constant after frames_init(). */
 extern struct frame *frame_table;
 extern u8 *frame_table_data;
 extern paddr_t frame_table_base;
