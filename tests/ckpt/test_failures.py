@@ -18,10 +18,9 @@ def boot(tmp_path, size="128M", fresh=True, **options):
     return machines.Machine(disk, **options)
 
 
-def start(machine, command):
-    """Start it with &; returns its pid."""
-    machine.start(command + " &")
-    return int(machine.expect(r"\[\d+\] (\d+)\r*\n").group(1))
+def start(machine, command, ready=None):
+    """Start it with &, and wait until it has printed `ready`; returns its pid."""
+    return machine.start_in_background(command, ready)
 
 
 def kill(machine, pid):
@@ -64,8 +63,7 @@ def test_the_disk_fails_a_write(tmp_path, kind):
     m = boot(tmp_path, size="64M", memory=128)
     last = 0
     for n in range(1, 9):
-        pid = start(m, "trouble churn 1")
-        m.expect("filled")
+        pid = start(m, "trouble churn 1", "filled")
         for _ in range(2):
             m.check(f"checkpoint {pid} life.img")
         known = int(re.search(r"^epoch (\d+)", m.check("ckptinfo -l life.img"), re.M).group(1))
@@ -102,8 +100,7 @@ def test_the_disk_fails_a_write(tmp_path, kind):
 def test_a_full_disk(tmp_path):
     m = boot(tmp_path, size="32M", memory=128)
     free = lambda: m.counters()["disk_free"]
-    pid = start(m, "trouble churn 5")
-    m.expect("filled")
+    pid = start(m, "trouble churn 5", "filled")
     for _ in range(12):
         result = m.run(f"checkpoint -H 0 {pid} life.img")
         if result.status:
@@ -133,8 +130,7 @@ def test_a_full_disk(tmp_path):
 
 def test_no_inode_for_a_new_image(tmp_path):
     m = boot(tmp_path, size="16M", memory=128)
-    pid = start(m, "trouble churn 1")
-    m.expect("filled")
+    pid = start(m, "trouble churn 1", "filled")
     m.check(f"checkpoint {pid} old.img")
     assert int(re.search(r"(\d+) files", m.check("trouble litter", timeout=120)).group(1)) > 50
     result = m.run(f"checkpoint {pid} new.img")
@@ -192,9 +188,7 @@ def test_the_checkpointer_is_killed(machine, program, delay):
 
 
 def test_one_who_waits_for_the_file_is_killed(machine):
-    first, second = start(machine, "trouble churn 24"), start(machine, "trouble churn 1")
-    machine.expect("filled")
-    machine.expect("filled")
+    first, second = start(machine, "trouble churn 24", "filled"), start(machine, "trouble churn 1", "filled")
     saver = start(machine, f"trouble saver {first} one.img")
     waiter = start(machine, f"trouble saver {second} one.img")
     machine.start(f"kill {waiter}")
@@ -295,8 +289,7 @@ def test_no_memory_for_it(tmp_path):
 # ---- images that change, or are damaged
 
 def test_an_image_in_use_can_not_be_spoilt(machine):
-    pid = start(machine, "pages 16 3")
-    machine.expect("filled")
+    pid = start(machine, "pages 16 3", "filled")
     machine.check(f"checkpoint -k {pid} lazy.img")
     machine.check("cp /echo /echo.copy")
     start(machine, "restore lazy.img")
@@ -311,8 +304,7 @@ def test_an_image_in_use_can_not_be_spoilt(machine):
 
 def test_a_damaged_page_ends_only_who_touches_it(machine, tmp_path):
     machine.check("rm go; true")
-    pid = start(machine, "trouble pair 2")
-    machine.expect("filled")
+    pid = start(machine, "trouble pair 2", "filled")
     machine.check(f"checkpoint -t -k {pid} pair.img")
     machine.check("sync")
     copy = str(tmp_path / "pair.img")
