@@ -12,8 +12,9 @@
 // 3. A process that is marked itself does not mark others, but gives way: it takes its marks back and parks. A freezer
 //    that finds somebody marked by another one has no marks while it waits for that one to end. So nobody who waits
 //    for a freeze holds marks that this freeze waits for: there is no circle.
-// 4. A kill leaves the sleep of the frozen alone. It ends the process when the boundary is passed after the thaw. It
-//    ends the sleep of one that is only stopped.
+// 4. Who is killed doesn't park, and leaves his park, until the family stands still: else an image would have him alive
+//    whom somebody in it has seen killed. From then on a kill leaves the sleep of the frozen alone, and ends the
+//    process when it passes the boundary after the thaw. It ends the sleep of one that is only stopped, too.
 // 5. `parked` is set by the process, and cleared by whoever lets it go: so who sees it set finds the process asleep.
 #include "process.h"
 #include <kern/printk.h>
@@ -28,6 +29,7 @@ struct freeze {
     const struct proc *caller;  // of family_freeze(): it may have ended since, if it is no member
     bool descendants;
     u64 deadline;
+    bool complete GUARDED_BY(family_lock);  // all stand still
     struct list marked GUARDED_BY(family_lock);
     u32 pending GUARDED_BY(family_lock);  // of the marked: not settled yet
     struct wait_queue settled GUARDED_BY(family_lock);
@@ -42,7 +44,9 @@ static struct wait_queue freeze_ended GUARDED_BY(family_lock) = { { &freeze_ende
 
 static bool must_stay(struct proc *p) REQUIRES(family_lock)
 {
-    return p->freeze || (p->stopped && !p->killed);
+    bool dies = p->killed && !(p->freeze && p->freeze->complete);
+
+    return (p->freeze || p->stopped) && !dies;
 }
 
 static void settle_one(struct freeze *f) REQUIRES(family_lock)
@@ -74,6 +78,8 @@ void freezer_release(struct proc *p)
     if (!p->parked || must_stay(p))
         return;
     p->parked = false;
+    if (p->freeze)
+        p->freeze->pending++;
     wake_all(&p->released);
 }
 
@@ -222,7 +228,7 @@ static int await_other(struct freeze *f) REQUIRES(family_lock)
 // One look at the family. 1: all of it stands still.
 static int advance(struct freeze *f, struct proc **foreigner) REQUIRES(family_lock)
 {
-    if (proc_self()->freeze)
+    if (proc_self()->freeze || proc_self()->killed)
         return -EINTR;
     if (f->root->ending)
         return -ESRCH;
@@ -293,6 +299,7 @@ static struct freeze *freeze_create(bool descendants, u64 deadline) NO_LOCK_ANAL
     f->caller = proc_self();
     f->descendants = descendants;
     f->deadline = deadline;
+    f->complete = false;
     f->pending = 0;
     list_init(&f->marked);
     wait_queue_init(&f->settled);
@@ -310,8 +317,10 @@ int family_freeze(int pid, bool descendants, u64 deadline, struct family **out)
     int err = find_root(f, pid);
     if (!err)
         err = freeze_run(f, &foreigner);
-    if (!err)
+    if (!err) {
+        f->complete = true;
         hold_members(f);
+    }
     spin_unlock(&family_lock);
     if (foreigner)
         printk("checkpoint: process %d belongs to another job: save that one by itself\n", foreigner);

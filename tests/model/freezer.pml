@@ -9,7 +9,7 @@
  *
  * Checked:
  *  - when a freeze succeeds and as long as it lasts, every member is parked, ended, or the freezer itself, and the
- *    family is the same at the end as at the beginning (assertions);
+ *    family is the same at the end as at the beginning; who was killed before it succeeded has ended (assertions);
  *  - every freezer comes to its end, and everyone runs again or has ended (no invalid end state: a process that is
  *    parked, asleep in the freezer, or lost, is no valid end).
  *
@@ -21,6 +21,7 @@
  *   -DMUTANT_ONE_LOOK          the freezer doesn't look again when all that it marked have settled
  *   -DMUTANT_NO_GIVING_WAY     who is marked marks others all the same, and waits whatever comes
  *   -DMUTANT_KILL_WAKES        a kill ends the sleep of the frozen
+ *   -DMUTANT_KILL_WAITS        a kill never ends it
  *   -DMUTANT_LOST_BURIAL       a marked process that ends isn't taken off the freezer's account
  */
 #define N 6  /* 0: init, which is nobody's member; 1 to 3: workers; 4 and 5: freezers */
@@ -48,6 +49,7 @@ byte pending[N];   /* marked by it, and not settled */
 bool tree[N];      /* with descendants */
 bool waits[N];     /* asleep until all are settled, or until somebody else's freeze has ended */
 bool for_other[N];
+bool complete[N];  /* its family stands still */
 
 /* Used inside d_steps only. */
 hidden byte i, f, family;
@@ -118,7 +120,11 @@ inline boundary(me)
         fi;
         d_step {
             if
+#ifdef MUTANT_KILL_WAITS
             :: mark[me] != 0 ->
+#else
+            :: mark[me] != 0 && !(killed[me] && me <= 3) ->
+#endif
                 parked[me] = true;
                 settle_one(mark[me])
             :: else
@@ -237,8 +243,13 @@ proctype killer()
             killed[victim] = true;
             interrupted[victim] = true;
             asleep[victim] = false;
-#ifdef MUTANT_KILL_WAKES
+#if defined(MUTANT_KILL_WAKES)
             parked[victim] = false
+#elif !defined(MUTANT_KILL_WAITS)
+            if
+            :: parked[victim] && !complete[mark[victim]] -> parked[victim] = false; pending[mark[victim]]++
+            :: else
+            fi
 #endif
         :: else
         fi
@@ -309,7 +320,16 @@ inline look(me, root)
             :: else -> break
             od;
             if
-            :: !found && pending[me] == 0 -> outcome = FROZEN
+            :: !found && pending[me] == 0 ->
+                outcome = FROZEN;
+                complete[me] = true;
+                i = 1;
+                do
+                :: i < N ->
+                    assert(!(is_member(i, root) && i != me && state[i] == ALIVE && killed[i]));
+                    i++
+                :: else -> break
+                od
             :: else -> outcome = AGAIN
             fi
         fi
@@ -448,6 +468,7 @@ call:
         d_step {
             inspect(me, root);
             assert(family == before);
+            complete[me] = false;
             unmark_all(me);
             before = 0
         }
