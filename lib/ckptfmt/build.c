@@ -82,7 +82,7 @@ static enum ckpt_error complete(struct ckpt_builder *b, u32 level)
 }
 
 // Do both pages lie under the same node of that level?
-static inline bool same_node(u64 a, u64 b, u32 level)
+static bool same_node(u64 a, u64 b, u32 level)
 {
     u32 shift = (level + 1) * CKPT_FANOUT_BITS;
 
@@ -111,17 +111,11 @@ enum ckpt_error ckpt_builder_set(struct ckpt_builder *b, u64 index, u32 block, u
     struct entry old;
     enum ckpt_error err;
 
-    if (b->begun && index <= b->last)
+    if (index >> (b->tree.height * CKPT_FANOUT_BITS) || (b->begun && index <= b->last))
         return CKPT_BAD_TREE;
-    if (b->begun && same_node(b->last, index, 0)) {
-        b->last = index;
-    } else {
-        if (index >> (b->tree.height * CKPT_FANOUT_BITS))
-            return CKPT_BAD_TREE;
-        err = move_to(b, index);
-        if (err)
-            return err;
-    }
+    err = move_to(b, index);
+    if (err)
+        return err;
     old = entry_get(b->node[0], entry_slot(index, 0));
     if (old.block == block && old.crc == crc)
         return CKPT_OK;

@@ -18,11 +18,6 @@ def boot(tmp_path, size="128M", fresh=True, **options):
     return machines.Machine(disk, **options)
 
 
-def start(machine, command, ready=None):
-    """Start it with &, and wait until it has printed `ready`; returns its pid."""
-    return machine.start_in_background(command, ready)
-
-
 def kill(machine, pid):
     machine.start(f"kill {pid}")
     machine.wait_for_prompt()
@@ -63,7 +58,7 @@ def test_the_disk_fails_a_write(tmp_path, kind):
     m = boot(tmp_path, size="64M", memory=128)
     last = 0
     for n in range(1, 9):
-        pid = start(m, "trouble churn 1", "filled")
+        pid = m.start_in_background("trouble churn 1", "filled")
         for _ in range(2):
             m.check(f"checkpoint {pid} life.img")
         known = int(re.search(r"^epoch (\d+)", m.check("ckptinfo -l life.img"), re.M).group(1))
@@ -100,7 +95,7 @@ def test_the_disk_fails_a_write(tmp_path, kind):
 def test_a_full_disk(tmp_path):
     m = boot(tmp_path, size="32M", memory=128)
     free = lambda: m.counters()["disk_free"]
-    pid = start(m, "trouble churn 5", "filled")
+    pid = m.start_in_background("trouble churn 5", "filled")
     for _ in range(12):
         result = m.run(f"checkpoint -H 0 {pid} life.img")
         if result.status:
@@ -130,7 +125,7 @@ def test_a_full_disk(tmp_path):
 
 def test_no_inode_for_a_new_image(tmp_path):
     m = boot(tmp_path, size="16M", memory=128)
-    pid = start(m, "trouble churn 1", "filled")
+    pid = m.start_in_background("trouble churn 1", "filled")
     m.check(f"checkpoint {pid} old.img")
     assert int(re.search(r"(\d+) files", m.check("trouble litter", timeout=120)).group(1)) > 50
     result = m.run(f"checkpoint {pid} new.img")
@@ -146,14 +141,14 @@ def test_no_inode_for_a_new_image(tmp_path):
 # ---- somebody ends
 
 def test_the_target_is_killed_while_it_is_written(machine):
-    pid = start(machine, "pages 48 600")
+    pid = machine.start_in_background("pages 48 600")
     machine.expect("filled", timeout=60)
     machine.start(f"checkpoint -n {pid} gone.img; kill {pid}; echo \"<=$?=>\"")
     machine.expect(r"<=0=>\r*\n")
     machine.wait_for_prompt()
     wait_for(machine, "ls /", r"gone\.img")
     assert re.search(r"sound: 12\d\d\d pages", machine.check("ckptinfo -v gone.img", timeout=60))
-    pid = start(machine, "restore gone.img")
+    pid = machine.start_in_background("restore gone.img")
     machine.check("sleep 1")
     expect_unharmed(machine, pid)
     kill(machine, pid)
@@ -163,12 +158,12 @@ def test_the_target_is_killed_while_it_is_written(machine):
 @pytest.mark.parametrize("program", ("checkpoint", "trouble saver"))
 @pytest.mark.parametrize("delay", (0, 0.1, 0.3))
 def test_the_checkpointer_is_killed(machine, program, delay):
-    pid = start(machine, "pages 48 6")
+    pid = machine.start_in_background("pages 48 6")
     machine.expect("filled", timeout=60)
     machine.check(f"checkpoint {pid} half.img", timeout=60)
     machine.check("rm half.img")
     before = live(machine)
-    saver = start(machine, f"{program} {pid} half.img")
+    saver = machine.start_in_background(f"{program} {pid} half.img")
     machine.start(f"sleep {delay}; kill {saver}; echo \"<=done=>\"")
     machine.expect(r"<=done=>\r*\n")
     machine.wait_for_prompt()
@@ -188,9 +183,9 @@ def test_the_checkpointer_is_killed(machine, program, delay):
 
 
 def test_one_who_waits_for_the_file_is_killed(machine):
-    first, second = start(machine, "trouble churn 24", "filled"), start(machine, "trouble churn 1", "filled")
-    saver = start(machine, f"trouble saver {first} one.img")
-    waiter = start(machine, f"trouble saver {second} one.img")
+    first, second = machine.start_in_background("trouble churn 24", "filled"), machine.start_in_background("trouble churn 1", "filled")
+    saver = machine.start_in_background(f"trouble saver {first} one.img")
+    waiter = machine.start_in_background(f"trouble saver {second} one.img")
     machine.start(f"kill {waiter}")
     machine.expect("saved", timeout=60)
     machine.check("true")
@@ -243,14 +238,14 @@ def test_init_and_everything(tmp_path):
 # ---- restores that can't be
 
 def test_no_room_for_more_processes(machine):
-    pid = start(machine, "blocked wait")
+    pid = machine.start_in_background("blocked wait")
     machine.expect("blocking")
     machine.check(f"checkpoint -t -k {pid} two.img")
     machine.check("rm go; true")
-    pid = start(machine, "trouble crowd 2")
+    pid = machine.start_in_background("trouble crowd 2")
     machine.expect("crowded", timeout=60)
     # The shell has the two places that are left for this one and for one of the family; the first one takes its own.
-    keeper = start(machine, "sleep 30")
+    keeper = machine.start_in_background("sleep 30")
     before = machine.counters()
     result = machine.run("trouble become two.img")
     after = machine.counters()
@@ -267,7 +262,7 @@ def test_no_room_for_more_processes(machine):
 
 def test_no_memory_for_it(tmp_path):
     m = boot(tmp_path, memory=256)
-    pid = start(m, "pages 64 4")
+    pid = m.start_in_background("pages 64 4")
     m.expect("filled", timeout=60)
     m.check(f"checkpoint -k {pid} large.img", timeout=60)
     m.power_off()
@@ -289,10 +284,10 @@ def test_no_memory_for_it(tmp_path):
 # ---- images that change, or are damaged
 
 def test_an_image_in_use_can_not_be_spoilt(machine):
-    pid = start(machine, "pages 16 3", "filled")
+    pid = machine.start_in_background("pages 16 3", "filled")
     machine.check(f"checkpoint -k {pid} lazy.img")
     machine.check("cp /echo /echo.copy")
-    start(machine, "restore lazy.img")
+    machine.start_in_background("restore lazy.img")
     machine.check("sleep 0.3")
     output = machine.check("trouble spoil lazy.img")
     for attempt in ("open for writing", "open to truncate", "truncate", "write"):
@@ -304,7 +299,7 @@ def test_an_image_in_use_can_not_be_spoilt(machine):
 
 def test_a_damaged_page_ends_only_who_touches_it(machine, tmp_path):
     machine.check("rm go; true")
-    pid = start(machine, "trouble pair 2", "filled")
+    pid = machine.start_in_background("trouble pair 2", "filled")
     machine.check(f"checkpoint -t -k {pid} pair.img")
     machine.check("sync")
     copy = str(tmp_path / "pair.img")
@@ -318,7 +313,7 @@ def test_a_damaged_page_ends_only_who_touches_it(machine, tmp_path):
     assert machine.run("ckptinfo -v pair.img").status != 0
     result = machine.run("restore -a pair.img")
     assert result.status == 1 and re.search("pair.img: .*checksum", result.output), result
-    start(machine, "restore pair.img")
+    machine.start_in_background("restore pair.img")
     machine.check("sleep 0.3")
     machine.start("touch go")
     output = machine.expect(r"(?s)(pair\.img: .*?)the child's status is (\w+), the parent lives")
