@@ -11,11 +11,24 @@
 
 _Static_assert(PAGE_SIZE == CKPT_BLOCK_SIZE, "a page is a block");
 
+static struct frame_run run_of(const struct batch *b)
+{
+    return (struct frame_run){ (u64)b->first * CKPT_BLOCK_SIZE, b->frames, b->count };
+}
+
 static void write_batch(struct work *work)
 {
     struct batch *b = container_of(work, struct batch, work);
+    struct batch *with = b->with;
+    bool comes_first = with && with->first < b->first;
+    struct frame_run runs[2];
 
-    b->err = inode_write_frames(b->inode, (u64)b->first * CKPT_BLOCK_SIZE, b->frames, b->count);
+    runs[comes_first] = run_of(b);
+    if (with)
+        runs[!comes_first] = run_of(with);
+    b->err = inode_write_runs(b->inode, runs, with ? 2 : 1);
+    if (with)
+        with->err = b->err;
 }
 
 static void flush_early(struct work *work)
@@ -101,31 +114,32 @@ static void flush_sometimes(struct early_flush *f, u32 frames)
     work_start(&f->work);
 }
 
-// Send the batch on its way, when the one before has arrived: that becomes the one to be filled.
-static int send(struct output *o, struct stream *t)
+// Send the batch on its way, when the one before has arrived: that becomes the one to be filled. with: a batch that
+// goes along.
+static int send(struct output *o, struct stream *t, struct batch *with)
 {
     int err = settle(other_batch(t));
 
     if (err)
         return err;
-    flush_sometimes(&o->early, t->batch->count);
-    o->written += t->batch->count;
+    u32 count = t->batch->count + (with ? with->count : 0);
+    flush_sometimes(&o->early, count);
+    o->written += count;
+    t->batch->with = with;
     work_start(&t->batch->work);
     t->batch = other_batch(t);
     thread_breathe();
     return *o->cancelled ? -EINTR : 0;
 }
 
-static int stream_send(struct output *o, struct stream *t)
-{
-    return t->batch->count ? send(o, t) : 0;
-}
-
+// Everything that waits. All is settled before anything else is put out, the pages first.
 static int send_all(struct output *o)
 {
-    int err = stream_send(o, &o->pages);
+    struct batch *rest = o->rest.batch;
 
-    return err ? err : stream_send(o, &o->rest);
+    if (!o->pages.batch->count)
+        return rest->count ? send(o, &o->rest, NULL) : 0;
+    return send(o, &o->pages, rest->count ? rest : NULL);
 }
 
 int output_flush(struct output *o)
@@ -243,7 +257,7 @@ static int put(struct output *o, bool is_page, struct frame *frame, u32 *block)
         *block = take_block(o, t);
         struct batch *b = t->batch;
         if (b->count && (b->count == BATCH_FRAMES || *block != b->first + b->count))
-            err = send(o, t);
+            err = send(o, t, NULL);
     }
     if (err) {
         frame_put(frame);

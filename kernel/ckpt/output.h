@@ -14,6 +14,7 @@
 struct batch {
     struct work work;
     struct inode *inode;    // borrowed
+    struct batch *with;     // goes along; NULL: none does
     u32 first, count;       // where its first frame goes
     int err;                // what became of it
     struct frame **frames;  // a reference each

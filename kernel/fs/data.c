@@ -605,11 +605,13 @@ struct run {
     u64 block;  // on the disk
     u32 count;
     u32 mapped;  // blocks that the tree already shows
+    struct frame **frames;
 };
 
+// One round of a direct write.
 struct direct {
     struct run runs[DIRECT_RUNS];
-    u32 count;
+    u32 count, blocks;
     struct io_slot *slots;
 };
 
@@ -618,17 +620,16 @@ static bool run_is_fresh(const struct run *r)
     return r->slot == 0;
 }
 
-// Reserve, or find, blocks for `count` frames at `at`, as many as one round takes. -ENOSPC with some runs found is no
-// error yet.
-static int plan(struct inode *i, struct direct *d, u64 at, u32 count) REQUIRES(i->lock)
+// Reserve, or find, blocks for `count` frames at `at`, as many as the round still takes. -ENOSPC with some runs found
+// is no error yet.
+static int plan(struct inode *i, struct direct *d, u64 at, struct frame **frames, u32 count) REQUIRES(i->lock)
 {
-    u32 left = MIN(count, DIRECT_MAX);
+    u32 left = MIN(count, DIRECT_MAX - d->blocks);
     u64 goal = tree_goal(i, at);
 
-    d->count = 0;
     while (left > 0 && d->count < DIRECT_RUNS) {
         struct run *r = &d->runs[d->count];
-        *r = (struct run){ .at = at };
+        *r = (struct run){ .at = at, .frames = frames };
         int err = tree_map(i, at, left, &r->slot, &r->count);
         r->block = FS_SLOT_BLOCK(r->slot);
         if (!err && run_is_fresh(r))
@@ -637,10 +638,30 @@ static int plan(struct inode *i, struct direct *d, u64 at, u32 count) REQUIRES(i
             return err == -ENOSPC && d->count ? 0 : err;
         goal = r->block + r->count;
         at += r->count;
+        frames += r->count;
         left -= r->count;
+        d->blocks += r->count;
         d->count++;
     }
     return 0;
+}
+
+// The next round: what comes behind the first `done` frames.
+static int plan_round(struct inode *i, struct direct *d, const struct frame_run *runs, u32 n, u32 done)
+    REQUIRES(i->lock)
+{
+    u32 wanted = 0;
+    int err = 0;
+
+    d->count = d->blocks = 0;
+    for (u32 k = 0; !err && k < n && d->blocks == wanted; k++) {
+        u32 skip = MIN(done, runs[k].count), left = runs[k].count - skip;
+        done -= skip;
+        wanted += left;
+        if (left)
+            err = plan(i, d, runs[k].offset / FS_BLOCK_SIZE + skip, runs[k].frames + skip, left);
+    }
+    return err;
 }
 
 // The cache forgets these blocks.
@@ -650,15 +671,14 @@ static void bypass(u64 block, u32 count)
         buf_bypass(block + k);
 }
 
-static int transfer(struct direct *d, struct frame **frames)
+static int transfer(struct direct *d)
 {
     struct io_stream io;
 
     io_begin(&io, fs_disk(), DISK_WRITE, d->slots, NULL, NULL);
     for (u32 n = 0; n < d->count; n++) {
         bypass(d->runs[n].block, d->runs[n].count);
-        io_add_run(&io, d->runs[n].block, frames, d->runs[n].count);
-        frames += d->runs[n].count;
+        io_add_run(&io, d->runs[n].block, d->runs[n].frames, d->runs[n].count);
     }
     return io_end(&io);
 }
@@ -755,16 +775,17 @@ static u32 mapped_blocks(const struct direct *d)
     return blocks;
 }
 
-// *done: how many frames are in the file.
-static int write_frames(struct inode *i, struct direct *d, u64 at, struct frame **frames, u32 count, u32 *done)
+static int write_runs(struct inode *i, struct direct *d, const struct frame_run *runs, u32 n, u32 *done)
     REQUIRES(i->lock)
 {
-    u32 attempts = 0;
+    u32 attempts = 0, count = 0;
 
+    for (u32 k = 0; k < n; k++)
+        count += runs[k].count;
     while (*done < count) {
-        int err = plan(i, d, at + *done, count - *done);
+        int err = plan_round(i, d, runs, n, *done);
         if (!err)
-            err = transfer(d, frames + *done);
+            err = transfer(d);
         if (!err)
             err = map_runs(i, d);
         if (err)
@@ -778,7 +799,8 @@ static int write_frames(struct inode *i, struct direct *d, u64 at, struct frame 
     return 0;
 }
 
-static int write_whole(struct inode *i, u64 offset, struct frame **frames, u32 count, u32 *done) REQUIRES(i->lock)
+// *done: how many frames are in the file, in the order of the runs.
+static int write_whole(struct inode *i, const struct frame_run *runs, u32 n, u32 *done) REQUIRES(i->lock)
 {
     struct direct *d = kzalloc(sizeof(*d));
     int err = -ENOMEM;
@@ -788,29 +810,41 @@ static int write_whole(struct inode *i, u64 offset, struct frame **frames, u32 c
         return -ENOMEM;
     d->slots = kmalloc(IO_SLOTS * sizeof(*d->slots));
     if (d->slots)
-        err = journal_failed() ? -EROFS : write_frames(i, d, offset / FS_BLOCK_SIZE, frames, count, done);
+        err = journal_failed() ? -EROFS : write_runs(i, d, runs, n, done);
     kfree(d->slots);
     kfree(d);
     return err;
 }
 
-int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 count)
+static int check_run(const struct frame_run *r)
+{
+    if (r->offset % FS_BLOCK_SIZE)
+        return -EINVAL;
+    return r->offset > size_max() || r->count > (size_max() - r->offset) / FS_BLOCK_SIZE ? -EFBIG : 0;
+}
+
+int inode_write_runs(struct inode *i, const struct frame_run *runs, u32 n)
 {
     int err = check_file(i);
     u32 done;
 
+    for (u32 k = 0; !err && k < n; k++) {
+        assert(k == 0 || runs[k].offset >= runs[k - 1].offset + (u64)runs[k - 1].count * FS_BLOCK_SIZE);
+        err = check_run(&runs[k]);
+    }
     if (err)
         return err;
-    if (offset % FS_BLOCK_SIZE)
-        return -EINVAL;
-    if (offset > size_max() || count > (size_max() - offset) / FS_BLOCK_SIZE)
-        return -EFBIG;
     mutex_lock(&i->lock);
     err = settle_end(i);
     if (!err)
-        err = write_whole(i, offset, frames, count, &done);
+        err = write_whole(i, runs, n, &done);
     mutex_unlock(&i->lock);
     return err;
+}
+
+int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 count)
+{
+    return inode_write_runs(i, &(struct frame_run){ offset, frames, count }, 1);
 }
 
 // Writing bytes: through the cache, but for what is whole frames.
@@ -832,13 +866,14 @@ static int write_bytes(struct inode *i, u64 offset, const struct piece *pieces, 
 static int write_middle(struct inode *i, u64 offset, const struct piece *pieces, const struct middle *m, u32 *from,
                         size_t *done) REQUIRES(i->lock)
 {
+    struct frame_run run = { offset + m->offset, m->frames, m->count };
     u32 frames = 0;
     int err = write_bytes(i, offset, pieces, m->before, done);
 
     if (!err)
         err = settle_end(i);
     if (!err)
-        err = write_whole(i, offset + m->offset, m->frames, m->count, &frames);
+        err = write_whole(i, &run, 1, &frames);
     if (!err)
         err = inode_refresh(i);
     *done += (size_t)frames * FS_BLOCK_SIZE;

@@ -315,6 +315,22 @@ static void do_read(void)
 
 #define FRAMES 24
 
+// One run, or two with a gap between them.
+static void write_runs(struct inode *i, struct node *n, u32 at, struct frame **frames, u32 count)
+{
+    u32 first = host_random(count + 1), gap = host_random(MIN(FILE_MAX / 4096 - at - count, 5));
+    struct frame_run runs[2] = { { at * 4096ull, frames, first },
+                                 { (at + first + gap) * 4096ull, frames + first, count - first } };
+
+    CHECK_OK(inode_write_runs(i, runs, 2));
+    for (u32 r = 0; r < 2; r++) {
+        for (u32 k = 0; k < runs[r].count; k++)
+            memcpy(n->data + runs[r].offset + k * 4096, frame_data(runs[r].frames[k]), 4096);
+        if (runs[r].count)
+            n->size = MAX(n->size, runs[r].offset + runs[r].count * 4096);
+    }
+}
+
 static void do_frames(void)
 {
     struct frame *frames[FRAMES];
@@ -331,10 +347,7 @@ static void do_frames(void)
         fill_random(frame_data(frames[k]), 4096);
     }
     if (writes) {
-        CHECK_OK(inode_write_frames(i, at * 4096ull, frames, count));
-        for (u32 k = 0; k < count; k++)
-            memcpy(n->data + (at + k) * 4096, frame_data(frames[k]), 4096);
-        n->size = MAX(n->size, (at + count) * 4096ull);
+        write_runs(i, n, at, frames, count);
     } else {
         CHECK_OK(inode_read_frames(i, at * 4096ull, frames, count));
         for (u32 k = 0; k < count; k++)

@@ -59,6 +59,15 @@ MUST_CHECK int inode_write(struct inode *i, u64 offset, const struct piece *piec
 MUST_CHECK int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 count);
 MUST_CHECK int inode_write_frames(struct inode *i, u64 offset, struct frame **frames, u32 count);
 
+/* The same with several runs, in ascending order, all at once: the disk has their requests at the same time. */
+struct frame_run {
+    u64 offset;
+    struct frame **frames;
+    u32 count;
+};
+
+MUST_CHECK int inode_write_runs(struct inode *i, const struct frame_run *runs, u32 n);
+
 /* Make [0, size) have blocks, contiguous if possible, that read as zeros. -ENOSPC: and none is kept. */
 MUST_CHECK int inode_preallocate(struct inode *i, u64 size);
 
