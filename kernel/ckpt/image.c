@@ -19,6 +19,11 @@ static bool read_known(const struct image *image, u64 offset, void *buf, size_t 
     return true;
 }
 
+static bool source_known(void *ctx, u64 offset, u8 block[CKPT_BLOCK_SIZE])
+{
+    return read_known(ctx, offset, block, CKPT_BLOCK_SIZE);
+}
+
 static int source_read(void *ctx, u64 offset, void *buf, size_t n)
 {
     struct image *image = ctx;
@@ -39,7 +44,7 @@ static int source_read(void *ctx, u64 offset, void *buf, size_t n)
 void image_init(struct image *image, struct inode *inode, const char *path)
 {
     image->inode = inode;
-    image->source = (struct ckpt_source){ .read = source_read, .ctx = image };
+    image->source = (struct ckpt_source){ .read = source_read, .known = source_known, .ctx = image };
     image_resize(image);
     image->header = NULL;
     image->commit = NULL;

@@ -80,6 +80,11 @@ enum ckpt_error ckpt_header_decode(const u8 block[CKPT_BLOCK_SIZE], u64 file_siz
         return CKPT_NOT_IMAGE;
     if (le32(block + CHECKSUM) != crc32c(0, block, CHECKSUM))
         return CKPT_BAD_CHECKSUM;
+    return ckpt_header_fields(block, file_size, out);
+}
+
+enum ckpt_error ckpt_header_fields(const u8 block[CKPT_BLOCK_SIZE], u64 file_size, struct ckpt_header *out)
+{
     if (le32(block + VERSION) != CKPT_VERSION)
         return CKPT_BAD_VERSION;
     if (le32(block + FEATURES) & ~CKPT_FEATURES)

@@ -167,6 +167,9 @@ static inline bool file_is_carried_end(const struct ckpt_reader *r, const struct
     return file_is_pipe(f) && f->pipe <= r->epoch.pipes;
 }
 
+// What a header says whose magic and checksum are right.
+enum ckpt_error ckpt_header_fields(const u8 block[CKPT_BLOCK_SIZE], u64 file_size, struct ckpt_header *out);
+
 // Does the record area lie among the blocks?
 enum ckpt_error ckpt_check_area(const struct ckpt_header *h);
 

@@ -18,12 +18,15 @@ static enum ckpt_error read_slot(struct ckpt_reader *r, u32 slot, struct ckpt_he
     u64 offset = (u64)slot * CKPT_BLOCK_SIZE;
     u64 there = r->source->size - MIN(offset, r->source->size);
     size_t n = (size_t)MIN(there, CKPT_BLOCK_SIZE);
-    enum ckpt_error err = read_at(r, MIN(offset, r->source->size), r->buffer, n);
+    bool known = n == CKPT_BLOCK_SIZE && r->source->known && r->source->known(r->source->ctx, offset, r->buffer);
+    enum ckpt_error err = known ? CKPT_OK : read_at(r, MIN(offset, r->source->size), r->buffer, n);
 
     if (err)
         return err;
     if (!ckpt_probe(r->buffer, n))
         return CKPT_NOT_IMAGE;
+    if (known)
+        return ckpt_header_fields(r->buffer, r->source->size, out);
     return n < CKPT_BLOCK_SIZE ? CKPT_TRUNCATED : ckpt_header_decode(r->buffer, r->source->size, out);
 }
 

@@ -1015,6 +1015,40 @@ static void limits_are_kept(void **state)
     assert_int_equal(verify_many(0, 0, CKPT_PROCESSES_MAX, 0), CKPT_BAD_ORDER);
 }
 
+// What the file had before it was damaged, but for the newest header's checksum.
+static u8 *remembered;
+
+static bool remembers(void *ctx, u64 offset, u8 block[BLOCK])
+{
+    memcpy(block, remembered + offset, BLOCK);
+    return true;
+}
+
+static void known_blocks_are_neither_read_nor_checked(void **state)
+{
+    struct file *f = lived_file(3);
+    struct ckpt_reader *r = malloc(sizeof *r);
+    struct ckpt_tree tree;
+
+    remembered = malloc(f->size);
+    memcpy(remembered, f->bytes, f->size);
+    slot_of(f, 3)[BLOCK - 100] ^= 1;
+    f->bytes[f->tree.root * BLOCK] ^= 1;
+    memset(remembered + (slot_of(f, 3) - f->bytes) + BLOCK - 4, 0, 4);
+
+    assert_int_equal(ckpt_open(r, &f->source, 0), CKPT_OK);
+    assert_int_equal(r->header.epoch, 2);
+    f->source.known = remembers;
+    open_tree(f, r, 0, &tree);
+    assert_int_equal(r->header.epoch, 3);
+    bytes_read = 0;
+    expect_walk(f, r, &tree, &f->map[3]);
+    assert_int_equal(bytes_read, 0);
+    free(remembered);
+    free(r);
+    file_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1037,6 +1071,7 @@ int main(void)
         cmocka_unit_test(random_trees_do_no_harm),
         cmocka_unit_test(search_ends_in_a_tree_of_one_leaf),
         cmocka_unit_test(limits_are_kept),
+        cmocka_unit_test(known_blocks_are_neither_read_nor_checked),
     };
 
     return cmocka_run_group_tests_name("ckptfmt_history", tests, NULL, NULL);

@@ -306,7 +306,7 @@ static int failing_read(void *ctx, u64 offset, void *buf, size_t n)
 static enum ckpt_error verify(struct image *m)
 {
     static struct ckpt_verifier v;
-    struct ckpt_source source = { memory_read, m, m->size };
+    struct ckpt_source source = { .read = memory_read, .ctx = m, .size = m->size };
 
     memset(&v, 0xa5, sizeof v);
     bytes_read = 0;
@@ -387,7 +387,7 @@ static void items_read(struct image *m, struct ckpt_reader *r, struct ckpt_item 
 {
     static struct ckpt_source source;
 
-    source = (struct ckpt_source){ memory_read, m, m->size };
+    source = (struct ckpt_source){ .read = memory_read, .ctx = m, .size = m->size };
     assert_int_equal(ckpt_open(r, &source, 0), CKPT_OK);
     for (u32 i = 0; i <= RECORDS; i++)
         assert_int_equal(ckpt_next(r, &items[i]), CKPT_OK);
@@ -428,7 +428,7 @@ static void lists_come_back_while_their_record_is_current(void **state)
 {
     struct image *m = image_make();
     struct ckpt_reader *r = malloc(sizeof *r);
-    struct ckpt_source source = { memory_read, m, m->size };
+    struct ckpt_source source = { .read = memory_read, .ctx = m, .size = m->size };
     struct ckpt_item item = { .type = CKPT_EPOCH };
     struct ckpt_region region;
     struct ckpt_descriptor fd;
@@ -537,7 +537,7 @@ static void newest_valid_slot_counts(void **state)
 {
     struct image *m = image_make();
     struct ckpt_reader *r = malloc(sizeof *r);
-    struct ckpt_source source = { memory_read, m, m->size };
+    struct ckpt_source source = { .read = memory_read, .ctx = m, .size = m->size };
     struct ckpt_header h = header_of(m);
 
     h.epoch = 2;
@@ -644,7 +644,7 @@ static void failing_source_is_reported_as_such(void **state)
 {
     static struct ckpt_verifier v;
     int left = 0;
-    struct ckpt_source source = { failing_read, &left, 1 << 20 };
+    struct ckpt_source source = { .read = failing_read, .ctx = &left, .size = 1 << 20 };
 
     assert_int_equal(ckpt_verify(&v, &source, 0), CKPT_READ_FAILED);
     left = 1;
@@ -966,7 +966,7 @@ static size_t describe(struct image *m)
 {
     static struct ckpt_reader r;
     static struct ckpt_verifier v;
-    struct ckpt_source source = { memory_read, m, m->size };
+    struct ckpt_source source = { .read = memory_read, .ctx = m, .size = m->size };
     size_t told = 0;
 
     if (ckpt_open(&r, &source, 0) == CKPT_OK)

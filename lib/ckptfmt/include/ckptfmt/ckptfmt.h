@@ -244,11 +244,14 @@ size_t ckpt_put_descriptors(u8 *at, u64 ordinal, u32 count, const struct ckpt_de
 
 // ---- reading
 
-// Where an image's bytes come from. read() gives exactly n bytes, which lie inside `size`, or returns nonzero.
+// Where an image's bytes come from. read() gives exactly n bytes, which lie inside `size`, or returns nonzero. known()
+// gives a header slot or a node whose checksum needn't be checked, as who writes the image has it in memory from making
+// it; false: it has to be read. NULL: none is known.
 struct ckpt_source {
     int (*read)(void *ctx, u64 offset, void *buf, size_t n);
     void *ctx;
     u64 size;
+    bool (*known)(void *ctx, u64 offset, u8 block[CKPT_BLOCK_SIZE]);
 };
 
 struct ckpt_item {
