@@ -63,7 +63,7 @@ static int save_page(struct reading *r, u64 index, struct frame *frame)
         return epoch_no_page(r->x, index);
     u32 crc = ckpt_page_checksum(r->x->header.features, frame_data(frame));
     int err = is_in_base(r, index, frame, crc, &same);
-    return err || same ? err : epoch_page(r->x, index, frame, crc);
+    return err || same ? err : epoch_pages(r->x, index, 1, &frame, &crc);
 }
 
 static int save_run(struct reading *r, u64 index, u32 count)

@@ -64,11 +64,11 @@ static int builder_error(struct epoch *x, enum ckpt_error error)
     return error == CKPT_WRITE_FAILED ? x->err : image_refuse(&x->store->image, error, x->builder.failed_at);
 }
 
-static void note_replaced(void *ctx, u32 block)
+static void note_replaced(void *ctx, u32 first, u32 count)
 {
     struct epoch *x = ctx;
 
-    store_replaced(x->store, block);
+    store_replaced(x->store, first, count);
 }
 
 // The trees of several spaces share pages: what one doesn't have any more another one may have.
@@ -87,26 +87,26 @@ int epoch_tree_end(struct epoch *x, struct ckpt_tree *tree)
     return err;
 }
 
+int epoch_placed_pages(struct epoch *x, u64 index, u32 count, const u32 *block, const u32 *crc)
+{
+    return builder_error(x, ckpt_builder_set_run(&x->builder, index, count, block, crc));
+}
+
 int epoch_no_page(struct epoch *x, u64 index)
 {
-    return x->builder.base.root ? epoch_shared_page(x, index, 0, 0) : 0;
+    return x->builder.base.root ? epoch_placed_pages(x, index, 1, &(u32){ 0 }, &(u32){ 0 }) : 0;
 }
 
-int epoch_shared_page(struct epoch *x, u64 index, u32 block, u32 crc)
+int epoch_pages(struct epoch *x, u64 index, u32 count, struct frame *const *frames, const u32 *crc)
 {
-    return builder_error(x, ckpt_builder_set(&x->builder, index, block, crc));
-}
-
-int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc)
-{
-    u32 block;
-    int err = output_frame(&x->store->output, frame_get(frame), &block);
+    u32 block[CHUNK_PAGES];
+    int err = output_frames(&x->store->output, frames, count, block);
 
     if (err)
         return err;
-    x->e.pages_written++;
-    x->e.blocks_written++;
-    return epoch_shared_page(x, index, block, crc);
+    x->e.pages_written += count;
+    x->e.blocks_written += count;
+    return epoch_placed_pages(x, index, count, block, crc);
 }
 
 static int read_written(void *ctx, u64 offset, void *buf, size_t n)
@@ -149,7 +149,7 @@ static int find_with_kin(struct epoch *x, uaddr_t va, struct frame *frame, struc
 {
     struct kin *kin = x->kin;
 
-    page->block = 0;
+    *page = (struct ckpt_page){ 0 };
     if (!kin || !kin->space || frame->refs == 1 || vmspace_present(kin->space, va) != frame)
         return 0;
     int err = kin->readable ? 0 : output_flush(&x->store->output);
@@ -162,13 +162,12 @@ static int find_with_kin(struct epoch *x, uaddr_t va, struct frame *frame, struc
 
 static int write_page(struct epoch *x, uaddr_t va, struct frame *frame)
 {
-    u64 index = va / PAGE_SIZE;
     struct ckpt_page shared;
     int err = find_with_kin(x, va, frame, &shared);
 
     if (err)
         return err;
-    return pages_add(x, (struct page_fate){ index, shared.block ? NULL : frame, shared.block, shared.crc });
+    return pages_add(x, va / PAGE_SIZE, shared.block ? NULL : frame, shared.block, shared.crc);
 }
 
 // A page that a backing would supply only now. Nobody has the right to see it: it isn't saved.
@@ -220,7 +219,7 @@ static int write_changed(struct epoch *x, struct vmspace *space, const struct pa
             if (pages[i].frame)
                 err = write_page(x, pages[i].va, pages[i].frame);
             else if (!vmspace_supplied(space, pages[i].va))
-                err = pages_add(x, (struct page_fate){ .index = pages[i].va / PAGE_SIZE });
+                err = pages_add(x, pages[i].va / PAGE_SIZE, NULL, 0, 0);
     return err;
 }
 

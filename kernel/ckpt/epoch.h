@@ -93,12 +93,15 @@ void epoch_leave(struct epoch *x);
 /* Save the contents of file number `file` as the next content. */
 MUST_CHECK int epoch_content(struct epoch *x, u32 file);
 
-/* Enter a page's place in the tree that is being built. */
-MUST_CHECK int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc);
-MUST_CHECK int epoch_no_page(struct epoch *x, u64 index);
+/* Put out pages that are numbered one after the other, CHUNK_PAGES at most, and enter their places in the tree that is
+ * being built. */
+MUST_CHECK int epoch_pages(struct epoch *x, u64 index, u32 count, struct frame *const *frames, const u32 *crc);
 
-/* The same of one that stands in the image already. */
-MUST_CHECK int epoch_shared_page(struct epoch *x, u64 index, u32 block, u32 crc);
+/* Enter those of pages that stand in the image already; block 0 (crc 0): of none. */
+MUST_CHECK int epoch_placed_pages(struct epoch *x, u64 index, u32 count, const u32 *block, const u32 *crc);
+
+/* There is no such page. */
+MUST_CHECK int epoch_no_page(struct epoch *x, u64 index);
 
 /* Begin a tree, over that of the base (NULL: none), and end it. */
 void epoch_tree_begin(struct epoch *x, const struct ckpt_tree *base);

@@ -238,41 +238,52 @@ static int find_place(struct output *o, bool is_page, u32 least, struct stream *
     return claim_end(o, least);
 }
 
-static u32 take_block(struct output *o, struct stream *t)
+// As many of the frames as find room where the stream stands and in its batch. Returns how many; block NULL: nobody
+// asks.
+static u32 fill(struct output *o, struct stream *t, struct frame *const *frames, u32 count, u32 *block)
 {
-    u32 block = t->next++;
+    struct batch *b = t->batch;
+    u32 n = MIN(MIN(count, t->left), BATCH_FRAMES - b->count);
 
-    t->left--;
-    o->blocks = MAX(o->blocks, (u64)block + 1);
-    return block;
+    if (b->count == 0)
+        b->first = t->next;
+    for (u32 i = 0; i < n; i++) {
+        b->frames[b->count + i] = frame_get(frames[i]);
+        if (block)
+            block[i] = t->next + i;
+    }
+    b->count += n;
+    t->next += n;
+    t->left -= n;
+    o->blocks = MAX(o->blocks, (u64)t->next);
+    return n;
 }
 
-// Takes over the reference.
-static int put(struct output *o, bool is_page, struct frame *frame, u32 *block)
+static bool takes_more(const struct stream *t)
 {
-    struct stream *t;
-    int err = find_place(o, is_page, 1, &t);
+    const struct batch *b = t->batch;
 
-    if (!err) {
-        *block = take_block(o, t);
-        struct batch *b = t->batch;
-        if (b->count && (b->count == BATCH_FRAMES || *block != b->first + b->count))
+    return b->count == 0 || (b->count < BATCH_FRAMES && t->next == b->first + b->count);
+}
+
+static int put(struct output *o, bool is_page, struct frame *const *frames, u32 count, u32 *block)
+{
+    for (u32 n; count; frames += n, count -= n) {
+        struct stream *t;
+        int err = find_place(o, is_page, 1, &t);
+        if (!err && !takes_more(t))
             err = send(o, t, NULL);
+        if (err)
+            return err;
+        n = fill(o, t, frames, count, block);
+        block = block ? block + n : NULL;
     }
-    if (err) {
-        frame_put(frame);
-        return err;
-    }
-    struct batch *b = t->batch;
-    if (b->count == 0)
-        b->first = *block;
-    b->frames[b->count++] = frame;
     return 0;
 }
 
-int output_frame(struct output *o, struct frame *frame, u32 *block)
+int output_frames(struct output *o, struct frame *const *frames, u32 count, u32 *block)
 {
-    return put(o, true, frame, block);
+    return put(o, true, frames, count, block);
 }
 
 // It will be read for the next epoch.
@@ -289,7 +300,7 @@ int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block)
     if (!frame)
         return -ENOMEM;
     memcpy(frame_data(frame), bytes, CKPT_BLOCK_SIZE);
-    int err = put(o, false, frame_get(frame), block);
+    int err = put(o, false, &frame, 1, block);
     if (!err)
         remember(o, *block, frame);
     frame_put(frame);
@@ -301,13 +312,12 @@ int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
     struct stream *t;
     int err = find_place(o, false, count, &t);
 
+    if (err)
+        return err;
     *first = t->next;
-    for (u32 i = 0; !err && i < count; i++) {
-        u32 block;
-        err = put(o, false, frame_get(frames[i]), &block);
-        if (!err)
-            remember(o, block, frames[i]);
-    }
+    err = put(o, false, frames, count, NULL);
+    for (u32 i = 0; !err && i < count; i++)
+        remember(o, *first + i, frames[i]);
     return err;
 }
 

@@ -53,8 +53,8 @@ struct output {
 MUST_CHECK int output_init(struct output *o, struct inode *inode, u64 blocks, u64 pages, struct memo *memo,
                            _Atomic bool *cancelled);
 
-/* Put the page into some block; takes over the reference, in every case. Errors: the disk's, -EFBIG, -EINTR. */
-MUST_CHECK int output_frame(struct output *o, struct frame *frame, u32 *block);
+/* Put pages into blocks, and tell which; the references stay the caller's. Errors: the disk's, -EFBIG, -EINTR. */
+MUST_CHECK int output_frames(struct output *o, struct frame *const *frames, u32 count, u32 *block);
 
 /* The same with what isn't a page, copied from `bytes`, which will be read for the next epoch. -ENOMEM. */
 MUST_CHECK int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u32 *block);

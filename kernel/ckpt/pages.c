@@ -5,23 +5,23 @@
 #include "epoch.h"
 #include <base/string.h>
 
-static void sum(struct page_fate *fate, u32 features)
+// Most pages begin with something else than zeros.
+static bool is_zero(const u8 *data)
 {
-    const u8 *data = frame_data(fate->frame);
-
-    if (memory_is_zero(data, PAGE_SIZE))
-        fate->frame = NULL;
-    else
-        fate->crc = ckpt_page_checksum(features, data);
+    return *(const u32 *)(const void *)data == 0 && memory_is_zero(data, PAGE_SIZE);
 }
 
 static void sum_chunk(struct work *work)
 {
     struct chunk *c = container_of(work, struct chunk, work);
 
-    for (u32 i = 0; i < c->count; i++)
-        if (c->fates[i].frame)
-            sum(&c->fates[i], c->features);
+    for (u32 i = 0; i < c->count; i++) {
+        const u8 *data = c->frames[i] ? frame_data(c->frames[i]) : NULL;
+        if (data && is_zero(data))
+            c->frames[i] = NULL;
+        else if (data)
+            c->crc[i] = ckpt_page_checksum(c->features, data);
+    }
 }
 
 void pages_begin(struct pages *p, u32 features)
@@ -34,12 +34,33 @@ void pages_begin(struct pages *p, u32 features)
     }
 }
 
-static int put_out(struct epoch *x, const struct page_fate *fate)
+enum fate { TO_PUT_OUT, PLACED, NO_PAGE };
+
+static enum fate fate_of(const struct chunk *c, u32 i)
 {
-    ++*x->looked_at;
-    if (fate->frame)
-        return epoch_page(x, fate->index, fate->frame, fate->crc);
-    return fate->block ? epoch_shared_page(x, fate->index, fate->block, fate->crc) : epoch_no_page(x, fate->index);
+    return c->frames[i] ? TO_PUT_OUT : c->block[i] ? PLACED : NO_PAGE;
+}
+
+// Pages from i on that are numbered one after the other and alike.
+static u32 run_from(const struct chunk *c, u32 i)
+{
+    enum fate fate = fate_of(c, i);
+    u32 n = 1;
+
+    while (i + n < c->count && c->index[i + n] == c->index[i] + n && fate_of(c, i + n) == fate)
+        n++;
+    return n;
+}
+
+static int put_out(struct epoch *x, const struct chunk *c, u32 i, u32 n)
+{
+    enum fate fate = fate_of(c, i);
+
+    if (fate == TO_PUT_OUT)
+        return epoch_pages(x, c->index[i], n, c->frames + i, c->crc + i);
+    // A fresh tree has none anyway.
+    return fate == NO_PAGE && !x->builder.base.root ? 0
+                                                    : epoch_placed_pages(x, c->index[i], n, c->block + i, c->crc + i);
 }
 
 // A chunk that is summed.
@@ -47,8 +68,11 @@ static int empty(struct epoch *x, struct chunk *c)
 {
     int err = 0;
 
-    for (u32 i = 0; !err && i < c->count; i++)
-        err = put_out(x, &c->fates[i]);
+    for (u32 i = 0, n; !err && i < c->count; i += n) {
+        n = run_from(c, i);
+        err = put_out(x, c, i, n);
+        *x->looked_at += n;
+    }
     c->count = 0;
     return err;
 }
@@ -64,11 +88,15 @@ static int move_on(struct epoch *x)
     return empty(x, oldest);
 }
 
-int pages_add(struct epoch *x, struct page_fate fate)
+int pages_add(struct epoch *x, uaddr_t index, struct frame *frame, u32 block, u32 crc)
 {
     struct chunk *c = &x->pages.chunks[x->pages.gathered];
+    u32 i = c->count++;
 
-    c->fates[c->count++] = fate;
+    c->index[i] = index;
+    c->frames[i] = frame;
+    c->block[i] = block;
+    c->crc[i] = crc;
     if (c->count < CHUNK_PAGES)
         return 0;
     work_start(&c->work);

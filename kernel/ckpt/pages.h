@@ -12,18 +12,14 @@
 
 struct epoch;
 
-// What becomes of a page.
-struct page_fate {
-    u64 index;
-    struct frame *frame;  // it is put out (no reference: the snapshot keeps it); NULL: the tree gets what follows
-    u32 block, crc;       // block 0: there is no such page
-};
-
 struct chunk {
     struct work work;
     u32 features;  // the image's
-    u32 count;     // 0: it is free
-    struct page_fate fates[CHUNK_PAGES];
+    u32 count;     // pages; 0: it is free
+    uaddr_t index[CHUNK_PAGES];
+    struct frame *frames[CHUNK_PAGES];  // are put out (no reference: the snapshot keeps them); NULL: there is a place
+    u32 block[CHUNK_PAGES];             // already, or, 0, there is no such page
+    u32 crc[CHUNK_PAGES];
 };
 
 struct pages {
@@ -34,8 +30,9 @@ struct pages {
 /* Before the first page of a tree. */
 void pages_begin(struct pages *p, u32 features);
 
-/* The next page, in ascending order, of the tree that x builds. A page of zeros gets no place in it. */
-MUST_CHECK int pages_add(struct epoch *x, struct page_fate fate);
+/* The next page, in ascending order, of the tree that x builds: a frame, which gets a place unless it is all zeros, or
+ * NULL and the place that it has already, block 0: none. */
+MUST_CHECK int pages_add(struct epoch *x, uaddr_t index, struct frame *frame, u32 block, u32 crc);
 
 /* There are no more: put out what is left. */
 MUST_CHECK int pages_finish(struct epoch *x);

@@ -316,21 +316,22 @@ static bool more_runs(struct replaced *r)
     return true;
 }
 
-void spare_replaced(struct spare *s, u32 block)
+void spare_replaced(struct spare *s, u32 first, u32 count)
 {
     struct replaced *r = s->now;
 
-    if (!r || block < CKPT_SLOTS || block >= s->blocks)
+    if (!r || first < CKPT_SLOTS || first >= s->blocks)
         return;
+    count = MIN(count, s->blocks - first);
     struct blocks *last = r->count ? &r->runs[r->count - 1] : NULL;
-    if (last && last->first + last->count == block) {
-        last->count++;
+    if (last && last->first + last->count == first) {
+        last->count += count;
     } else {
         if (r->count == r->room && !more_runs(r))
             return;
-        r->runs[r->count++] = (struct blocks){ block, 1 };
+        r->runs[r->count++] = (struct blocks){ first, count };
     }
-    r->blocks++;
+    r->blocks += count;
 }
 
 bool spare_publish(struct spare *s, u64 epoch, bool branches, u32 blocks)

@@ -36,7 +36,7 @@ u32 spare_end(const struct spare *s);
 
 /* From now on: note blocks of the epoch before that the new one doesn't use. Each must be in no tree of the new one. */
 void spare_note(struct spare *s);
-void spare_replaced(struct spare *s, u32 block);
+void spare_replaced(struct spare *s, u32 first, u32 count);
 
 /* The new epoch is written; the file's blocks, `blocks` of them, are in use, those but that were known to be spare.
  * branches: it doesn't go on from the one before it. False: no memory, the map is of no use any more. */

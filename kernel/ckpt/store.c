@@ -343,10 +343,10 @@ int store_number(struct store *s, u32 history, struct ckpt_header *h, struct ckp
     return 0;
 }
 
-void store_replaced(struct store *s, u32 block)
+void store_replaced(struct store *s, u32 first, u32 count)
 {
     if (s->memo->spare)
-        spare_replaced(s->memo->spare, block);
+        spare_replaced(s->memo->spare, first, count);
 }
 
 static void remember(struct store *s)
@@ -371,10 +371,8 @@ static void remember_slot(struct store *s)
 static void publish_spare(struct store *s, const struct ckpt_header *h)
 {
     struct memo *m = s->memo;
-    u32 first = (u32)s->head.records_block, end = first + (u32)DIV_ROUND_UP(s->head.records_size, CKPT_BLOCK_SIZE);
 
-    for (u32 block = first; block < end; block++)
-        store_replaced(s, block);
+    store_replaced(s, (u32)s->head.records_block, (u32)DIV_ROUND_UP(s->head.records_size, CKPT_BLOCK_SIZE));
     if (!m->spare || spare_publish(m->spare, h->epoch, h->parent != s->head.epoch, (u32)h->blocks))
         return;
     spare_destroy(m->spare);

@@ -64,8 +64,8 @@ void store_identify(struct store *s, struct inode_identity *id);
 /* The new epoch's number, and how it goes on from the newest one, in *header and *epoch, which has the rest already. */
 MUST_CHECK int store_number(struct store *s, u32 history, struct ckpt_header *header, struct ckpt_epoch *epoch);
 
-/* A tree of the new epoch doesn't have this block of the one before, and no other tree has it. */
-void store_replaced(struct store *s, u32 block);
+/* A tree of the new epoch doesn't have these blocks of the one before, and no other tree has them. */
+void store_replaced(struct store *s, u32 first, u32 count);
 
 /* All blocks have been put out, the record area, `header` says where, too: who asks for the image's newest epoch from
  * here on gets this one. waits: the caller makes it durable before it lets others go on. */

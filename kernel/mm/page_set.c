@@ -129,6 +129,20 @@ bool page_set_next(const struct page_set *set, uaddr_t *page)
     return false;
 }
 
+u32 page_set_run(const struct page_set *set, uaddr_t page)
+{
+    const struct page_chunk *chunk = set->chunks[place_of(set, page / PT_ENTRIES)];
+    u32 at = page % PT_ENTRIES, end = at;
+
+    while (end < PT_ENTRIES) {
+        u32 absent = ~chunk->bits[end / 32] >> end % 32;
+        if (absent)
+            return end + (u32)__builtin_ctz(absent) - at;
+        end = ROUND_UP(end + 1, 32);
+    }
+    return PT_ENTRIES - at;
+}
+
 u32 page_set_count(const struct page_set *set)
 {
     u32 n = 0;

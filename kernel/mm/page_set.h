@@ -29,6 +29,9 @@ void page_set_add_range(struct page_set *set, uaddr_t first, uaddr_t end);
 /* Add all that `more` holds. */
 void page_set_add_set(struct page_set *set, const struct page_set *more);
 
+/* How many pages from `page` on, which is in the set, lie in it and in the same chunk. */
+u32 page_set_run(const struct page_set *set, uaddr_t page);
+
 /* Make it the empty set. */
 void page_set_release(struct page_set *set);
 void page_set_lose(struct page_set *set);

@@ -1,4 +1,5 @@
 // Address spaces as a whole: making, ending, entering, and looking at them. Regions are in region.c, faults in fault.c.
+#include "page_set.h"
 #include "space.h"
 #include "tracking.h"
 #include <mm/kmalloc.h>
@@ -139,15 +140,30 @@ static int answer(const struct question *ask, struct hole *out)
     return err == -ENOENT ? 0 : err;
 }
 
+// The pages from va on that are present, as far as one table goes.
+static u32 present_run(struct vmspace *space, uaddr_t va, struct space_page *out, u32 most) REQUIRES(space->lock)
+{
+    const pte_t *entry = va < USER_END ? page_table_find(space->root, va) : NULL;
+    u32 n = 0;
+
+    for (most = entry ? MIN(most, PT_ENTRIES - pt_index(va, 0)) : 0; n < most && pte_present(entry[n]); n++)
+        out[n] = (struct space_page){ va + n * PAGE_SIZE, frame_of_pte(entry[n]) };
+    return n;
+}
+
 static int next_pages(struct vmspace *space, const struct hole *known, uaddr_t *va, struct space_page *out, u32 most,
                       u32 *count, struct question *ask) REQUIRES(space->lock)
 {
-    for (; *count < most; *va += PAGE_SIZE) {
+    while (*count < most) {
         struct frame *present;
         int err = next_page(space, known, va, &present, ask);
         if (err)
             return err;
         out[(*count)++] = (struct space_page){ *va, present };
+        *va += PAGE_SIZE;
+        u32 more = present ? present_run(space, *va, out + *count, most - *count) : 0;
+        *count += more;
+        *va += more * PAGE_SIZE;
     }
     return 0;
 }
@@ -182,8 +198,14 @@ u32 vmspace_next_of_set(struct vmspace *space, const struct page_set *set, uaddr
     u32 n = 0;
 
     mutex_lock(&space->lock);
-    for (; n < most && page_set_next(set, &page); n++, page++)
-        out[n] = (struct space_page){ page * PAGE_SIZE, present(space, page * PAGE_SIZE) };
+    while (n < most && page_set_next(set, &page)) {
+        u32 end = n + MIN(page_set_run(set, page), most - n);
+        u32 here = present_run(space, page * PAGE_SIZE, out + n, end - n);
+        n += here;
+        page += here;
+        if (n < end)
+            out[n++] = (struct space_page){ .va = page++ * PAGE_SIZE };
+    }
     mutex_unlock(&space->lock);
     *va = page * PAGE_SIZE;
     return n;

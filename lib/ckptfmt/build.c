@@ -36,6 +36,12 @@ static enum ckpt_error load(struct ckpt_builder *b, u32 level, u64 index)
     return CKPT_OK;
 }
 
+static void tell_replaced(struct ckpt_builder *b, u32 first, u32 count)
+{
+    if (b->replaced && count)
+        b->replaced(b->ctx, first, count);
+}
+
 // Change an entry of `level`'s node, or the root above them all. Each is changed once: what stands there is the base's.
 static void set_entry(struct ckpt_builder *b, u32 level, u64 index, struct entry e)
 {
@@ -49,8 +55,7 @@ static void set_entry(struct ckpt_builder *b, u32 level, u64 index, struct entry
         entry_put(b->node[level], entry_slot(index, level), e);
         b->changed[level] = true;
     }
-    if (b->replaced && old && old != e.block)
-        b->replaced(b->ctx, old);
+    tell_replaced(b, old, old && old != e.block);
 }
 
 static bool node_is_empty(const u8 *node)
@@ -106,25 +111,58 @@ static enum ckpt_error move_to(struct ckpt_builder *b, u64 index)
     return err;
 }
 
+// Entries of the leaf, from `slot` on.
+static enum ckpt_error set_pages(struct ckpt_builder *b, u32 slot, u32 count, const u32 *block, const u32 *crc)
+{
+    u8 *leaf = b->node[0];
+    u32 gone = 0, gone_count = 0;
+
+    for (u32 i = 0; i < count; i++) {
+        struct entry old = entry_get(leaf, slot + i);
+        if (old.block == block[i] && old.crc == crc[i])
+            continue;
+        if (old.block && b->tree.pages-- == 0)
+            return CKPT_BAD_TREE;  // the old tree has more pages than it says
+        b->tree.pages += block[i] != 0;
+        b->changed[0] = true;
+        entry_put(leaf, slot + i, (struct entry){ block[i], crc[i] });
+        if (!old.block || old.block == block[i])
+            continue;
+        if (old.block != gone + gone_count) {
+            tell_replaced(b, gone, gone_count);
+            gone = old.block;
+            gone_count = 0;
+        }
+        gone_count++;
+    }
+    tell_replaced(b, gone, gone_count);
+    return CKPT_OK;
+}
+
+enum ckpt_error ckpt_builder_set_run(struct ckpt_builder *b, u64 index, u32 count, const u32 *block, const u32 *crc)
+{
+    u64 end = index + count;
+
+    if (end < index || end > 1ull << (b->tree.height * CKPT_FANOUT_BITS) || (b->begun && index <= b->last))
+        return CKPT_BAD_TREE;
+    while (index < end) {
+        u32 slot = entry_slot(index, 0), n = (u32)MIN(end - index, CKPT_FANOUT - slot);
+        enum ckpt_error err = move_to(b, index);
+        if (!err)
+            err = set_pages(b, slot, n, block, crc);
+        if (err)
+            return err;
+        index += n;
+        block += n;
+        crc += n;
+        b->last = index - 1;
+    }
+    return CKPT_OK;
+}
+
 enum ckpt_error ckpt_builder_set(struct ckpt_builder *b, u64 index, u32 block, u32 crc)
 {
-    struct entry old;
-    enum ckpt_error err;
-
-    if (index >> (b->tree.height * CKPT_FANOUT_BITS) || (b->begun && index <= b->last))
-        return CKPT_BAD_TREE;
-    err = move_to(b, index);
-    if (err)
-        return err;
-    old = entry_get(b->node[0], entry_slot(index, 0));
-    if (old.block == block && old.crc == crc)
-        return CKPT_OK;
-    if (old.block && b->tree.pages-- == 0)
-        return CKPT_BAD_TREE;  // the old tree has more pages than it says
-    if (block)
-        b->tree.pages++;
-    set_entry(b, 0, index, (struct entry){ block, crc });
-    return CKPT_OK;
+    return ckpt_builder_set_run(b, index, 1, &block, &crc);
 }
 
 enum ckpt_error ckpt_builder_finish(struct ckpt_builder *b)

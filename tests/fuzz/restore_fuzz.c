@@ -204,7 +204,7 @@ void revival_commit(struct revival *r)
 
 // ---- saving is not tried here
 
-int epoch_page(struct epoch *x, u64 index, struct frame *frame, u32 crc)
+int epoch_pages(struct epoch *x, u64 index, u32 count, struct frame *const *frames, const u32 *crc)
 {
     fuzz_fail(__FILE__, __LINE__, "nothing is saved");
 }

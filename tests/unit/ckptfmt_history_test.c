@@ -81,12 +81,15 @@ static int add_block(void *ctx, const u8 *bytes, u32 *block)
     return 0;
 }
 
-static void note_replaced(void *ctx, u32 block)
+static void note_replaced(void *ctx, u32 first, u32 count)
 {
     struct file *f = ctx;
 
-    assert_true(block < ARRAY_SIZE(f->replaced_by) && !f->replaced_by[block]);
-    f->replaced_by[block] = (u8)(f->epoch + 1);
+    assert_true(count > 0);
+    for (u32 block = first; block < first + count; block++) {
+        assert_true(block < ARRAY_SIZE(f->replaced_by) && !f->replaced_by[block]);
+        f->replaced_by[block] = (u8)(f->epoch + 1);
+    }
 }
 
 static void page_fill(u8 *page, u64 index, u32 version)
@@ -117,29 +120,47 @@ static void file_free(struct file *f)
     free(f);
 }
 
+// Changes of pages that are numbered one after the other.
+struct changes {
+    u64 index;
+    u32 count, block[40], crc[40];
+};
+
+static void set_changes(struct ckpt_builder *b, struct changes *c)
+{
+    if (c->count)
+        assert_int_equal(ckpt_builder_set_run(b, c->index, c->count, c->block, c->crc), CKPT_OK);
+    c->count = 0;
+}
+
 // Bring the tree from what the newest epoch holds to what the next one should.
 static u64 update_tree(struct file *f)
 {
     const struct map *old = &f->map[f->epoch], *new = &f->map[f->epoch + 1];
     struct ckpt_builder *b = malloc(sizeof *b);
     bool fresh = f->epoch == 0;
+    struct changes c = { .count = 0 };
     u8 page[BLOCK];
     u64 written;
 
     ckpt_builder_init(b, HEIGHT, fresh ? NULL : &f->bounds, fresh ? NULL : &f->tree, add_block, f);
     b->replaced = note_replaced;
     for (u32 i = 0; i < PLACES; i++) {
-        u32 block = 0, crc = 0;
-
         if (old->version[i] == new->version[i])
             continue;
+        if (c.count == ARRAY_SIZE(c.block) || f->index[i] != c.index + c.count || draw(20) == 0)
+            set_changes(b, &c);
+        if (c.count == 0)
+            c.index = f->index[i];
+        c.block[c.count] = c.crc[c.count] = 0;
         if (new->version[i]) {
             page_fill(page, f->index[i], new->version[i]);
-            crc = crc32c(0, page, BLOCK);
-            assert_int_equal(add_block(f, page, &block), 0);
+            c.crc[c.count] = crc32c(0, page, BLOCK);
+            assert_int_equal(add_block(f, page, &c.block[c.count]), 0);
         }
-        assert_int_equal(ckpt_builder_set(b, f->index[i], block, crc), CKPT_OK);
+        c.count++;
     }
+    set_changes(b, &c);
     assert_int_equal(ckpt_builder_finish(b), CKPT_OK);
     f->tree = b->tree;
     written = b->written;

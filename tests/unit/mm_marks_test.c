@@ -825,11 +825,29 @@ static void shot_settle(struct model_shot *m)
         m->shot.changed = NULL;
 }
 
+// The changed pages, a few at a time, are those of the set.
+static void check_list(const struct shot *s)
+{
+    struct space_page pages[9];
+    uaddr_t va = 0, page = 0;
+    u32 n;
+
+    while ((n = vmspace_next_of_set(s->space, s->changed, &va, pages, 1 + (u32)rand() % 9))) {
+        for (u32 i = 0; i < n; i++, page++) {
+            assert_true(page_set_next(s->changed, &page));
+            assert_int_equal(pages[i].va, page * PAGE_SIZE);
+            assert_ptr_equal(pages[i].frame, vmspace_present(s->space, pages[i].va));
+        }
+    }
+    assert_false(page_set_next(s->changed, &page));
+}
+
 static void check_unchanged(struct model_shot *m)
 {
     shot_settle(m);
     if (!m->shot.changed)
         return;
+    check_list(&m->shot);
     for (u32 i = 0; i < ALL_PAGES; i++) {
         uaddr_t page = address_of(i) / PAGE_SIZE, next = page;
         if (page_set_next(m->shot.changed, &next) && next == page)

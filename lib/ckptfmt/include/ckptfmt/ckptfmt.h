@@ -384,8 +384,9 @@ MUST_CHECK enum ckpt_error ckpt_blocks(struct ckpt_reader *r, struct ckpt_walk *
 struct ckpt_builder {
     /* Write a finished node somewhere; *block becomes where. Nonzero on error: then the tree is given up. */
     int (*emit)(void *ctx, const u8 node[CKPT_BLOCK_SIZE], u32 *block);
-    /* May be set after ckpt_builder_init(): is told each of the old tree's blocks that the new one doesn't have. */
-    void (*replaced)(void *ctx, u32 block);
+    /* May be set after ckpt_builder_init(): is told the old tree's blocks that the new one doesn't have, each once, in
+     * runs of blocks that lie together. */
+    void (*replaced)(void *ctx, u32 first, u32 count);
     void *ctx;
     struct ckpt_tree tree;
     struct ckpt_tree base;  // root 0: none
@@ -406,6 +407,9 @@ void ckpt_builder_init(struct ckpt_builder *b, u32 height, const struct ckpt_bou
  * the way are read and checked: errors as in ckpt_lookup(), and CKPT_WRITE_FAILED.
  */
 MUST_CHECK enum ckpt_error ckpt_builder_set(struct ckpt_builder *b, u64 index, u32 block, u32 crc);
+/* The same with `count` pages, numbered one after the other. */
+MUST_CHECK enum ckpt_error ckpt_builder_set_run(struct ckpt_builder *b, u64 index, u32 count, const u32 *block,
+                                                const u32 *crc);
 /* Afterwards b->tree is complete. A tree without any page has root 0; one that hasn't changed is the old one. */
 MUST_CHECK enum ckpt_error ckpt_builder_finish(struct ckpt_builder *b);
 
