@@ -2,6 +2,7 @@
 #include "output.h"
 #include "run.h"
 #include <base/string.h>
+#include <kern/printk.h>
 #include <mm/kmalloc.h>
 #include <sched/thread.h>
 #include <uapi/errno.h>
@@ -319,6 +320,17 @@ int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
     for (u32 i = 0; !err && i < count; i++)
         remember(o, *first + i, frames[i]);
     return err;
+}
+
+// What grows has all blocks in the other stream.
+void output_slots(struct output *o, struct frame *const slots[CKPT_SLOTS])
+{
+    struct batch *b = o->rest.batch;
+
+    assert(o->grows && b->count == 0);
+    b->first = 0;
+    for (u32 i = 0; i < CKPT_SLOTS; i++)
+        b->frames[b->count++] = frame_get(slots[i]);
 }
 
 bool output_fits(const struct output *o)

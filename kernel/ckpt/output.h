@@ -63,6 +63,9 @@ MUST_CHECK int output_block(struct output *o, const u8 bytes[CKPT_BLOCK_SIZE], u
  * epoch, and must not change any more. */
 MUST_CHECK int output_run(struct output *o, struct frame **frames, u32 count, u32 *first);
 
+/* A new file's header slots go along with what is sent last; the references stay the caller's. */
+void output_slots(struct output *o, struct frame *const slots[CKPT_SLOTS]);
+
 /* Hand everything that waits to the disk: it can be read afterwards. */
 MUST_CHECK int output_flush(struct output *o);
 

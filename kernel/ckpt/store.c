@@ -265,6 +265,8 @@ static int begin_anew(struct store *s, u64 pages, u64 rest, _Atomic bool *cancel
     if (err)
         return err;
     s->begun = true;
+    if (pages + rest <= BATCH_FRAMES)  // all of it is written at once
+        return 0;
     return inode_preallocate(s->output.inode, (CKPT_SLOTS + pages + rest) * CKPT_BLOCK_SIZE);
 }
 
@@ -406,26 +408,30 @@ static int finish_there(struct store *s, const struct ckpt_header *h, bool waits
     return 0;
 }
 
-static int write_first_header(struct store *s, const struct ckpt_header *h)
+// A new file has no name before all of it is durable: its header goes along with the rest.
+static int put_first_header(struct store *s, struct ckpt_header *h)
 {
     struct frame *slots[CKPT_SLOTS] = { frame_alloc_zeroed(), frame_alloc_zeroed() };
-    int err = -ENOMEM;
+    bool all = slots[0] && slots[1];
 
-    if (slots[0] && slots[1]) {
+    h->blocks = s->output.blocks;
+    if (all) {
         ckpt_header_encode(h, frame_data(slots[0]));
-        err = inode_write_frames(s->output.inode, 0, slots, CKPT_SLOTS);
+        output_slots(&s->output, slots);
     }
     for (u32 i = 0; i < CKPT_SLOTS; i++)
         if (slots[i])
             frame_put(slots[i]);
-    return err;
+    return all ? 0 : -ENOMEM;
 }
 
 static int finish_anew(struct store *s, const struct ckpt_header *h)
 {
-    int err = write_first_header(s, h);
+    struct inode_identity id;
+    int err = 0;
 
-    if (!err)
+    store_identify(s, &id);
+    if (id.size > h->blocks * CKPT_BLOCK_SIZE)
         err = inode_truncate(s->output.inode, h->blocks * CKPT_BLOCK_SIZE);
     if (!err)
         err = path_publish(s->cwd, s->path, s->unnamed);
@@ -442,7 +448,9 @@ int store_finish(struct store *s, struct ckpt_header *h, bool waits)
     struct inode_identity id;
 
     s->under_way = !waits && s->continues && output_fits(&s->output);
-    int err = output_send(&s->output);
+    int err = s->continues ? 0 : put_first_header(s, h);
+    if (!err)
+        err = output_send(&s->output);
     if (!err && !s->under_way)
         err = output_finish(&s->output);
     if (err)
