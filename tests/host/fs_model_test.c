@@ -159,24 +159,25 @@ static void compare_file(struct inode *i, struct node *n)
             host_fail("operation %u: byte %zu of %zu is %u, not %u", operation, k, done, bytes[k], n->data[k]);
 }
 
-static void compare_dir(struct inode *i, struct node *n, const char *path);
+static void compare_dir(struct inode *i, struct node *n);
 
-static void compare(struct node *n, const char *path)
+// What `dir` has there: names go from directory to directory, as renames make paths of any length.
+static void compare(struct inode *dir, const char *name, struct node *n)
 {
     struct inode *i;
     struct stat st;
 
-    CHECK_OK(path_lookup(NULL, path, &i));
+    CHECK_OK(path_lookup(dir, name, &i));
     inode_stat(i, &st);
     CHECK(st.type == (int)n->type);
     if (n->type == T_FILE)
         compare_file(i, n);
     else if (n->type == T_DIR)
-        compare_dir(i, n, path);
+        compare_dir(i, n);
     inode_put(i);
 }
 
-static void compare_dir(struct inode *i, struct node *n, const char *path)
+static void compare_dir(struct inode *i, struct node *n)
 {
     u32 count = 0, dirs = 0;
     struct dirent d;
@@ -194,10 +195,8 @@ static void compare_dir(struct inode *i, struct node *n, const char *path)
     }
     CHECK(count == n->count);
     for (u32 k = 0; k < n->count; k++) {
-        char below[256];
-        snprintf(below, sizeof(below), "%s%s%s", path, path[1] ? "/" : "", n->children[k].name);
         dirs += n->children[k].node->type == T_DIR;
-        compare(n->children[k].node, below);
+        compare(i, n->children[k].name, n->children[k].node);
     }
     inode_stat(i, &st);
     CHECK(st.nlink == (int)(1 + dirs));
@@ -205,7 +204,7 @@ static void compare_dir(struct inode *i, struct node *n, const char *path)
 
 static void compare_all(void)
 {
-    compare(root, "/");
+    compare(NULL, "/", root);
     for (u32 k = 0; k < OPEN_FILES; k++)
         if (open_files[k].file && open_files[k].node->type == T_FILE)
             compare_file(file_inode(open_files[k].file), open_files[k].node);
