@@ -184,6 +184,8 @@ static void run(void *arg)
 
     note_epoch(s);
     release_epoch(s);
+    // Without the snapshot a page is the process's own, who may write to it while the disk still reads it.
+    store_await_blocks(s->store);
     if (!thaws_late(s))
         release_snapshot(s);
     if (!err && !is_waited_for(s))

@@ -477,13 +477,19 @@ static void trim(struct store *s)
         image_use_unlock(s->use);
 }
 
+void store_await_blocks(struct store *s)
+{
+    if (s->written && s->under_way)
+        commit_arrived(image_use_commit(s->use), &s->ticket, output_finish(&s->output));
+    s->under_way = false;
+}
+
 int store_commit(struct store *s)
 {
     if (!s->written)
         return 0;
     struct commit *commit = image_use_commit(s->use);
-    if (s->under_way)
-        commit_arrived(commit, &s->ticket, output_finish(&s->output));
+    store_await_blocks(s);
     if (!s->locked)
         commit_linger(commit);
     int err = commit_wait(commit, &s->ticket, s->there);
