@@ -12,22 +12,28 @@
 
 _Static_assert(PAGE_SIZE == CKPT_BLOCK_SIZE, "a page is a block");
 
-static struct frame_run run_of(const struct batch *b)
+// Add the batch's runs to the n that are sorted. Returns how many they are then.
+static u32 sort_in(struct frame_run *runs, u32 n, const struct batch *b)
 {
-    return (struct frame_run){ (u64)b->first * CKPT_BLOCK_SIZE, b->frames, b->count };
+    for (u32 k = 0; k < b->run_count; k++) {
+        u32 at = n++;
+        for (; at && runs[at - 1].offset > b->runs[k].offset; at--)
+            runs[at] = runs[at - 1];
+        runs[at] = b->runs[k];
+    }
+    return n;
 }
 
 static void write_batch(struct work *work)
 {
     struct batch *b = container_of(work, struct batch, work);
     struct batch *with = b->with;
-    bool comes_first = with && with->first < b->first;
-    struct frame_run runs[2];
+    struct frame_run runs[2 * BATCH_RUNS];
+    u32 n = sort_in(runs, 0, b);
 
-    runs[comes_first] = run_of(b);
     if (with)
-        runs[!comes_first] = run_of(with);
-    b->err = inode_write_runs(b->inode, runs, with ? 2 : 1);
+        n = sort_in(runs, n, with);
+    b->err = inode_write_runs(b->inode, runs, n);
     if (with)
         with->err = b->err;
 }
@@ -50,7 +56,7 @@ static void stream_init(struct stream *t, struct inode *inode, u64 due, struct f
         work_prepare(&b->work, write_batch);
         b->inode = inode;
         b->frames = lists + i * BATCH_FRAMES;
-        b->count = 0;
+        b->run_count = b->count = 0;
         b->err = 0;
     }
 }
@@ -81,7 +87,7 @@ static int settle(struct batch *b)
     int err = b->count ? b->err : 0;
 
     frames_release(b->frames, b->count);
-    b->count = 0;
+    b->run_count = b->count = 0;
     return err;
 }
 
@@ -239,32 +245,37 @@ static int find_place(struct output *o, bool is_page, u32 least, struct stream *
     return claim_end(o, least);
 }
 
+static void batch_add(struct batch *b, u32 block, struct frame *const *frames, u32 count)
+{
+    struct frame_run *last = b->run_count ? &b->runs[b->run_count - 1] : NULL;
+    u64 offset = (u64)block * CKPT_BLOCK_SIZE;
+
+    if (last && offset == last->offset + (u64)last->count * CKPT_BLOCK_SIZE)
+        last->count += count;
+    else
+        b->runs[b->run_count++] = (struct frame_run){ offset, b->frames + b->count, count };
+    for (u32 i = 0; i < count; i++)
+        b->frames[b->count++] = frame_get(frames[i]);
+}
+
 // As many of the frames as find room where the stream stands and in its batch. Returns how many; block NULL: nobody
 // asks.
 static u32 fill(struct output *o, struct stream *t, struct frame *const *frames, u32 count, u32 *block)
 {
-    struct batch *b = t->batch;
-    u32 n = MIN(MIN(count, t->left), BATCH_FRAMES - b->count);
+    u32 n = MIN(MIN(count, t->left), BATCH_FRAMES - t->batch->count);
 
-    if (b->count == 0)
-        b->first = t->next;
-    for (u32 i = 0; i < n; i++) {
-        b->frames[b->count + i] = frame_get(frames[i]);
-        if (block)
-            block[i] = t->next + i;
-    }
-    b->count += n;
+    batch_add(t->batch, t->next, frames, n);
+    for (u32 i = 0; block && i < n; i++)
+        block[i] = t->next + i;
     t->next += n;
     t->left -= n;
     o->blocks = MAX(o->blocks, (u64)t->next);
     return n;
 }
 
-static bool takes_more(const struct stream *t)
+static bool is_full(const struct batch *b)
 {
-    const struct batch *b = t->batch;
-
-    return b->count == 0 || (b->count < BATCH_FRAMES && t->next == b->first + b->count);
+    return b->count == BATCH_FRAMES || b->run_count == BATCH_RUNS;
 }
 
 static int put(struct output *o, bool is_page, struct frame *const *frames, u32 count, u32 *block)
@@ -272,7 +283,7 @@ static int put(struct output *o, bool is_page, struct frame *const *frames, u32 
     for (u32 n; count; frames += n, count -= n) {
         struct stream *t;
         int err = find_place(o, is_page, 1, &t);
-        if (!err && !takes_more(t))
+        if (!err && is_full(t->batch))
             err = send(o, t, NULL);
         if (err)
             return err;
@@ -325,12 +336,8 @@ int output_run(struct output *o, struct frame **frames, u32 count, u32 *first)
 // What grows has all blocks in the other stream.
 void output_slots(struct output *o, struct frame *const slots[CKPT_SLOTS])
 {
-    struct batch *b = o->rest.batch;
-
-    assert(o->grows && b->count == 0);
-    b->first = 0;
-    for (u32 i = 0; i < CKPT_SLOTS; i++)
-        b->frames[b->count++] = frame_get(slots[i]);
+    assert(o->grows && o->rest.batch->count == 0);
+    batch_add(o->rest.batch, 0, slots, CKPT_SLOTS);
 }
 
 bool output_fits(const struct output *o)

@@ -3,21 +3,24 @@
 
 #include "memo.h"
 #include "work.h"
+#include <fs/inode.h>
 #include <mm/frame.h>
 
 #define BATCH_FRAMES 1000  // few of the disk's requests
+#define BATCH_RUNS   12    // so that two of them are one round of a direct write
 #ifndef FLUSH_FRAMES       // tests have fewer
 #define FLUSH_FRAMES 8192  // put out between early flushes of the disk
 #endif
 
-// Frames that follow each other in the file. One batch is filled while the other one is on its way.
+// Frames, and where in the file they go. One batch is filled while the other one is on its way.
 struct batch {
     struct work work;
     struct inode *inode;    // borrowed
     struct batch *with;     // goes along; NULL: none does
-    u32 first, count;       // where its first frame goes
+    u32 run_count, count;   // runs, frames
     int err;                // what became of it
     struct frame **frames;  // a reference each
+    struct frame_run runs[BATCH_RUNS];
 };
 
 // What the disk has been given so far becomes durable while the rest is put out: the last flush has less to do.
