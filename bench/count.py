@@ -39,6 +39,7 @@ FIGURES = {
     "overwrite_KiB": "file, a KiB overwritten",
     "read_KiB": "file, a KiB read from the cache",
     "create_unlink": "file created and removed",
+    "remove_MiB": "file removed, a MiB of it",
     "pause_1MiB": "pause of a checkpoint, 1 MiB",
     "pause_MiB": "pause for each MiB more, all of it changed",
     "pause_again_MiB": "pause for each MiB more, none of it changed since the last checkpoint",

@@ -256,6 +256,21 @@ static void create_unlink(void)
     told("create_unlink", 20);
 }
 
+static void remove_file(void)
+{
+    int mib = 8, fd = open(SCRATCH, O_CREATE | O_WRONLY);
+
+    must(fd, SCRATCH);
+    for (unsigned i = 0; i < (unsigned)mib * MIB / sizeof(buf); i++)
+        must((int)write(fd, buf, sizeof(buf)), SCRATCH);
+    must(fsync(fd), SCRATCH);
+    close(fd);
+    begin();
+    unlink(SCRATCH);
+    end();
+    told("remove_MiB", mib);
+}
+
 // ---- checkpoints
 
 static struct ckpt_figures save(pid_t pid, unsigned flags)
@@ -447,15 +462,12 @@ static const struct path {
     void (*go)(void);
     int rounds;
 } paths[] = {
-    { "call", system_call, ROUNDS }, { "switch", context_switch, ROUNDS },
-    { "fork", fork_wait, ROUNDS },   { "exec", fork_exec_wait, ROUNDS },
-    { "zero", fault_zero, ROUNDS },  { "copy", fault_copy, ROUNDS },
-    { "file", fault_file, ROUNDS },  { "pipe", pipe_bytes, ROUNDS },
-    { "write", file_bytes, ROUNDS }, { "create", create_unlink, ROUNDS },
-    { "pause", pauses, 1 },          { "checkpoint", checkpoint_all, 1 },
-    { "idle", checkpoint_idle, 1 },  { "changed", checkpoint_changed, 1 },
-    { "restore", restore, 1 },       { "first", restore_small, 1 },
-    { "eager", restore_eager, 1 },
+    { "call", system_call, ROUNDS },     { "switch", context_switch, ROUNDS }, { "fork", fork_wait, ROUNDS },
+    { "exec", fork_exec_wait, ROUNDS },  { "zero", fault_zero, ROUNDS },       { "copy", fault_copy, ROUNDS },
+    { "file", fault_file, ROUNDS },      { "pipe", pipe_bytes, ROUNDS },       { "write", file_bytes, ROUNDS },
+    { "create", create_unlink, ROUNDS }, { "remove", remove_file, ROUNDS },    { "pause", pauses, 1 },
+    { "checkpoint", checkpoint_all, 1 }, { "idle", checkpoint_idle, 1 },       { "changed", checkpoint_changed, 1 },
+    { "restore", restore, 1 },           { "first", restore_small, 1 },        { "eager", restore_eager, 1 },
 };
 
 static bool wanted(const char *name, int argc, char **argv)

@@ -116,6 +116,16 @@ static bool find_run(const u8 *map, u32 from, u32 need, u32 *at, u32 *longest)
     return false;
 }
 
+// [from, from + count) become ones, or zeros: a byte at a time.
+static void put_bits(u8 *map, u32 from, u32 count, bool ones)
+{
+    for (u32 n; count; from += n, count -= n) {
+        n = MIN(count, 8 - from % 8);
+        u8 bits = (u8)(((1u << n) - 1) << from % 8);
+        map[from / 8] = (u8)(ones ? map[from / 8] | bits : map[from / 8] & ~bits);
+    }
+}
+
 static u8 *map_of(struct group *g)
 {
     return frame_data(g->map);
@@ -125,8 +135,7 @@ static u8 *map_of(struct group *g)
 
 static void take(struct group *g, u32 at, u32 count) REQUIRES(alloc_lock)
 {
-    for (u32 k = 0; k < count; k++)
-        fs_bit_set(map_of(g), at + k);
+    put_bits(map_of(g), at, count, true);
     g->free -= count;
     free_blocks -= count;
 }
@@ -135,8 +144,7 @@ static void give(u64 start, u32 count) REQUIRES(alloc_lock)
 {
     struct group *g = &groups[alloc_group(start)];
 
-    for (u32 k = 0; k < count; k++)
-        fs_bit_clear(map_of(g), bit_of(start) + k);
+    put_bits(map_of(g), bit_of(start), count, false);
     g->free += count;
     g->longest = g->free;
     free_blocks += count;
@@ -266,8 +274,8 @@ int alloc_commit(struct tx *tx, u64 start, u32 count)
     mutex_lock(&alloc_lock);
     struct buffer *b = groups[alloc_group(start)].disk;
     int err = tx_write(tx, b);
-    for (u32 k = 0; !err && k < count; k++)
-        fs_bit_set(buf_data(b), bit_of(start) + k);
+    if (!err)
+        put_bits(buf_data(b), bit_of(start), count, true);
     mutex_unlock(&alloc_lock);
     return err;
 }
@@ -309,20 +317,13 @@ static void remember(struct extents *list, struct extent e)
         list->at[list->count++] = e;
 }
 
-static bool all_used(const u8 *map, u64 start, u32 count)
-{
-    for (u32 k = 0; k < count; k++)
-        if (!fs_bit(map, bit_of(start) + k))
-            return false;
-    return true;
-}
-
 // Free a run that lies in one group.
 static int free_run(struct tx *tx, u64 start, u32 count, bool metadata) REQUIRES(alloc_lock)
 {
     struct buffer *b = groups[alloc_group(start)].disk;
+    u32 end = bit_of(start) + count;
 
-    if (!all_used(buf_data(b), start, count)) {
+    if (next_zero(buf_data(b), bit_of(start), end) < end) {
         printk(
             "fs: damaged: blocks from %llu on (%u) are freed, but some of them are free; left as they are: run fsck\n",
             (unsigned long long)start, count);
@@ -333,8 +334,7 @@ static int free_run(struct tx *tx, u64 start, u32 count, bool metadata) REQUIRES
         err = tx_write(tx, b);
     if (err)
         return err;
-    for (u32 k = 0; k < count; k++)
-        fs_bit_clear(buf_data(b), bit_of(start) + k);
+    put_bits(buf_data(b), bit_of(start), count, false);
     remember(freed_now, (struct extent){ .start = start, .count = count, .metadata = metadata });
     waiting += count;
     return 0;

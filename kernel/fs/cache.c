@@ -369,13 +369,18 @@ static void forget(struct buffer *b) REQUIRES(cache_lock)
     unpin(b);
 }
 
-void buf_forget(u64 block)
+void buf_forget(u64 block, u32 count)
 {
-    spin_lock(&cache_lock);
-    struct buffer *b = find(block);
-    if (b)
-        forget(b);
-    spin_unlock(&cache_lock);
+    for (u32 n = 0; n < count;) {
+        u32 end = MIN(count, n + LOOKUPS);
+        spin_lock(&cache_lock);
+        for (; n < end; n++) {
+            struct buffer *b = find(block + n);
+            if (b)
+                forget(b);
+        }
+        spin_unlock(&cache_lock);
+    }
 }
 
 void buf_bypass(u64 block)

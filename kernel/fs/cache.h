@@ -73,8 +73,8 @@ void buf_prefetch(u64 block, u32 count);
  * handle. */
 void buf_dirty(struct buffer *b, u64 ino);
 
-/* The block is no longer what it was (freed): forget it, dirty or not. */
-void buf_forget(u64 block);
+/* The blocks are no longer what they were (freed): forget them, dirty or not. */
+void buf_forget(u64 block, u32 count);
 
 /* Before a write that goes past the cache: wait until the block is not being written, and forget it. */
 void buf_bypass(u64 block);

@@ -480,7 +480,7 @@ static int fill(struct step *s, u64 first, u32 count, struct buffer **b, u32 *fi
 static void drop_filled(struct buffer **b, u32 count)
 {
     for (u32 k = 0; k < count; k++) {
-        buf_forget(b[k]->block);
+        buf_forget(b[k]->block, 1);
         buf_put(b[k]);
     }
 }

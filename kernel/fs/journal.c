@@ -193,7 +193,7 @@ void tx_forget(struct tx *tx, u64 block)
     spin_unlock(&journal_lock);
     if (removed)
         buf_put(removed);
-    buf_forget(block);
+    buf_forget(block, 1);
     buf_put(b);
 }
 

@@ -262,9 +262,8 @@ struct cut {
     struct tx *tx;
     struct inode *i;
     u64 keep;
-    u32 groups;        // bitmap blocks that may still be touched,
-    u64 last_group;    // and the one that was touched last
-    u64 start, count;  // a run that is to be freed, with its slots already cleared; grows downward
+    u32 groups;      // bitmap blocks that may still be touched,
+    u64 last_group;  // and the one that was touched last
 };
 
 // Blocks of this file are no longer its own; a wrong count on disk doesn't wrap.
@@ -273,28 +272,18 @@ static void uncount(struct inode *i, u64 n)
     i->d.blocks -= MIN(n, i->d.blocks);
 }
 
-// Can `block` be put before the run?
-static bool joins(const struct cut *c, u64 block)
+static int free_run(const struct cut *c, u64 start, u32 count)
 {
-    return c->count && block + 1 == c->start && alloc_group(block) == alloc_group(c->start);
-}
-
-static int free_run(struct cut *c)
-{
-    if (!c->count)
-        return 0;
     bool metadata = c->i->type == FS_DIR;
-    int err = alloc_free(c->tx, c->start, (u32)c->count, metadata);
+    int err = alloc_free(c->tx, start, count, metadata);
+
     if (err)
         return err;
-    for (u32 k = 0; k < c->count; k++) {
-        if (metadata)
-            tx_forget(c->tx, c->start + k);
-        else
-            buf_forget(c->start + k);
-    }
-    uncount(c->i, c->count);
-    c->count = 0;
+    for (u32 k = 0; metadata && k < count; k++)
+        tx_forget(c->tx, start + k);
+    if (!metadata)
+        buf_forget(start, count);
+    uncount(c->i, count);
     return 0;
 }
 
@@ -306,15 +295,12 @@ static void leaf_put(struct inode *i, struct buffer *index, u32 n, u64 slot)
         i->d.slots[n] = slot;
 }
 
-// Free the run whose first slot is n, and clear its slots.
-static int cut_run(struct cut *c, struct buffer *index, u32 n)
+static void leaf_clear(struct inode *i, struct buffer *index, u32 n, u32 count)
 {
-    u32 length = (u32)c->count;
-    int err = free_run(c);
-
-    for (u32 k = 0; !err && k < length; k++)
-        leaf_put(c->i, index, n + k, 0);
-    return err;
+    if (index)
+        memset(buf_data(index) + 8 * n, 0, 8 * count);
+    else
+        memset(&i->d.slots[n], 0, 8 * count);
 }
 
 // Has the handle a credit for that bitmap block?
@@ -329,38 +315,43 @@ static bool enter_group(struct cut *c, u64 group)
     return true;
 }
 
+// How many slots, from `first` on at the earliest, lead block by block of one group to the block of slot `end` - 1.
+static u32 run_before(struct inode *i, struct buffer *index, u32 first, u32 end)
+{
+    u64 slot = leaf_get(i, index, end - 1), block = FS_SLOT_BLOCK(slot);
+    u64 least = MAX(block - block % FS_BITS_PER_BLOCK, fs_layout()->data_start);
+    u32 most = (u32)MIN((u64)(end - first), block - least + 1), n = 1;
+
+    while (n < most && leaf_get(i, index, end - 1 - n) == slot - n)
+        n++;
+    return n;
+}
+
 // Free data from slot `end` - 1 of a leaf down to slot `first`. *more: the handle is full.
 static int cut_leaf(struct cut *c, struct buffer *index, u32 first, u32 end, bool *more)
 {
-    u32 n = end;
-
     *more = false;
-    while (n > first) {
-        u64 slot = leaf_get(c->i, index, n - 1), block = FS_SLOT_BLOCK(slot);
-        bool bad = fs_slot_check(slot, true, fs_layout()) != FS_OK;
-        if (slot && !bad && joins(c, block)) {
-            c->start--;
-            c->count++;
-            n--;
+    for (u32 n; end > first; end -= n) {
+        u64 slot = leaf_get(c->i, index, end - 1), block = FS_SLOT_BLOCK(slot);
+        n = 1;
+        if (!slot)
+            continue;
+        if (fs_slot_check(slot, true, fs_layout())) {
+            (void)inode_damaged(c->i, "a pointer to data leads out of the data area; it is dropped");
+            leaf_put(c->i, index, end - 1, 0);
             continue;
         }
-        int err = cut_run(c, index, n);
+        if (!enter_group(c, alloc_group(block))) {
+            *more = true;
+            return 0;
+        }
+        n = run_before(c->i, index, first, end);
+        int err = free_run(c, block - n + 1, n);
         if (err)
             return err;
-        if (bad) {
-            (void)inode_damaged(c->i, "a pointer to data leads out of the data area; it is dropped");
-            leaf_put(c->i, index, n - 1, 0);
-        } else if (slot) {
-            if (!enter_group(c, alloc_group(block))) {
-                *more = true;
-                return 0;
-            }
-            c->start = block;
-            c->count = 1;
-        }
-        n--;
+        leaf_clear(c->i, index, end - n, n);
     }
-    return cut_run(c, index, n);
+    return 0;
 }
 
 // The last slot that is not zero, plus 1.
