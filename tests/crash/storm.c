@@ -62,11 +62,12 @@ static uint32_t id_of(int fd)
     return read(fd, &first, sizeof(first)) == sizeof(first) ? first.file : new_file_id();
 }
 
+// Each of the two ways has files of its own: both may be under way, and a file has one writer.
 static void append(bool durable)
 {
     for (uint32_t step = 0; step < count; step++) {
         char path[16];
-        snprintf(path, sizeof(path), "/w/a%u", step % 4);
+        snprintf(path, sizeof(path), "/w/a%u", step % 4 + (durable ? 0 : 4));
         int fd = open_file(path, O_CREATE | O_RDWR);
         uint32_t id = id_of(fd);
         off_t end = lseek(fd, 0, SEEK_END);
