@@ -258,17 +258,17 @@ static void create_unlink(void)
 
 static void remove_file(void)
 {
-    int mib = 8, fd = open(SCRATCH, O_CREATE | O_WRONLY);
+    int fd = open(SCRATCH, O_CREATE | O_WRONLY);
 
     must(fd, SCRATCH);
-    for (unsigned i = 0; i < (unsigned)mib * MIB / sizeof(buf); i++)
+    for (int i = 0; i < 128; i++)
         must((int)write(fd, buf, sizeof(buf)), SCRATCH);
     must(fsync(fd), SCRATCH);
     close(fd);
     begin();
     unlink(SCRATCH);
     end();
-    told("remove_MiB", mib);
+    told("remove_MiB", 128 * sizeof(buf) / MIB);
 }
 
 // ---- checkpoints

@@ -479,8 +479,9 @@ static void trim(struct store *s)
 
 void store_await_blocks(struct store *s)
 {
-    if (s->written && s->under_way)
-        commit_arrived(image_use_commit(s->use), &s->ticket, output_finish(&s->output));
+    if (!s->written || !s->under_way)
+        return;
+    commit_arrived(image_use_commit(s->use), &s->ticket, output_finish(&s->output));
     s->under_way = false;
 }
 
@@ -489,7 +490,7 @@ int store_commit(struct store *s)
     if (!s->written)
         return 0;
     struct commit *commit = image_use_commit(s->use);
-    store_await_blocks(s);
+    assert(!s->under_way);
     if (!s->locked)
         commit_linger(commit);
     int err = commit_wait(commit, &s->ticket, s->there);

@@ -69,7 +69,7 @@ static u32 bit_of(u64 block)
     return (u32)(block % FS_BITS_PER_BLOCK);
 }
 
-// Searching a map.
+// A map.
 
 // The first zero in [from, end), or end.
 static u32 next_zero(const u8 *map, u32 from, u32 end)
@@ -116,7 +116,7 @@ static bool find_run(const u8 *map, u32 from, u32 need, u32 *at, u32 *longest)
     return false;
 }
 
-// [from, from + count) become ones, or zeros: a byte at a time.
+// [from, from + count) become ones, or zeros.
 static void put_bits(u8 *map, u32 from, u32 count, bool ones)
 {
     for (u32 n; count; from += n, count -= n) {

@@ -279,20 +279,14 @@ static int free_run(const struct cut *c, u64 start, u32 count)
 
     if (err)
         return err;
-    for (u32 k = 0; metadata && k < count; k++)
-        tx_forget(c->tx, start + k);
-    if (!metadata)
+    if (metadata) {
+        for (u32 k = 0; k < count; k++)
+            tx_forget(c->tx, start + k);
+    } else {
         buf_forget(start, count);
+    }
     uncount(c->i, count);
     return 0;
-}
-
-static void leaf_put(struct inode *i, struct buffer *index, u32 n, u64 slot)
-{
-    if (index)
-        index_put(index, n, slot);
-    else
-        i->d.slots[n] = slot;
 }
 
 static void leaf_clear(struct inode *i, struct buffer *index, u32 n, u32 count)
@@ -338,7 +332,7 @@ static int cut_leaf(struct cut *c, struct buffer *index, u32 first, u32 end, boo
             continue;
         if (fs_slot_check(slot, true, fs_layout())) {
             (void)inode_damaged(c->i, "a pointer to data leads out of the data area; it is dropped");
-            leaf_put(c->i, index, end - 1, 0);
+            leaf_clear(c->i, index, end - 1, 1);
             continue;
         }
         if (!enter_group(c, alloc_group(block))) {
@@ -396,7 +390,7 @@ static int path_to_last(struct tx *tx, struct inode *i, struct path *p)
         u64 slot = leaf_get(i, above, n - 1);
         if (fs_slot_check(slot, false, fs_layout())) {
             (void)inode_damaged(i, "a pointer to an index block leads out of the data area; it is dropped");
-            leaf_put(i, above, n - 1, 0);
+            leaf_clear(i, above, n - 1, 1);
             return -ESTALE;
         }
         int err = buf_read(slot, &b);
@@ -422,7 +416,7 @@ static int free_empty_indexes(struct tx *tx, struct inode *i, struct path *p)
         if (err)
             return err;
         p->depth--;
-        leaf_put(i, path_end(p), p->at[p->depth], 0);
+        leaf_clear(i, path_end(p), p->at[p->depth], 1);
         tx_forget(tx, block);
         buf_put(empty);
         uncount(i, 1);

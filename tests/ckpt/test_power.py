@@ -81,7 +81,7 @@ def test_what_is_on_its_way_to_a_slow_disk_stays_as_it_was(disk):
     """The saved process writes to the same pages again long before the disk has taken them from there."""
     slow = f"file={disk},if=virtio,format=raw,cache=writeback,throttling.iops-write=15"
     m = machines.Machine(None, extra=("-drive", slow), behind=disk)
-    pid = m.start_in_background("churn 200", "churning")
+    pid = m.start_in_background("trouble churn 1", "filled")
     for _ in range(8):
         m.check(f"checkpoint -H 2 {pid} churn.img", timeout=120)
         m.check("ckptinfo -v churn.img", timeout=120)
