@@ -13,7 +13,7 @@
 #include <mm/kmalloc.h>
 #include <uapi/errno.h>
 
-#define INDEX_FROM    (2 * FS_DIRENTS_PER_BLOCK)  // slots: smaller directories are searched
+#define INDEX_FROM    16  // slots: smaller directories are searched
 #define SLOTS_MAX     DIR_SLOTS_MAX
 #define FREE_KNOWN    64
 #define PER_FRAME     (FS_BLOCK_SIZE / sizeof(struct index_entry))
