@@ -260,6 +260,19 @@ static void powers_of_two_are_aligned_to_themselves(void **state)
     }
 }
 
+static void no_bytes_are_an_object(void **state)
+{
+    u64 live = kmem_live();
+    void *p = kmalloc(0), *q = kzalloc(0);
+
+    assert_non_null(p);
+    assert_non_null(q);
+    assert_ptr_not_equal(p, q);
+    assert_int_equal(kmem_live(), live + 2);
+    kfree(p);
+    kfree(q);
+}
+
 static void zeroed_and_large_objects(void **state)
 {
     u8 *dirty = kmalloc(128 << 10);
@@ -1163,6 +1176,7 @@ int main(void)
         T(duplicates_are_exact_and_do_not_collide),
         T(objects_are_aligned_apart_and_counted),
         T(powers_of_two_are_aligned_to_themselves),
+        T(no_bytes_are_an_object),
         T(zeroed_and_large_objects),
         T(an_allocation_fails_on_request),
         T(many_frames_come_all_or_none),

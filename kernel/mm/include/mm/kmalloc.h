@@ -4,8 +4,8 @@
 #include <base/types.h>
 
 /*
- * Up to 128 KiB, aligned to 16 (and to its size, if that is a power of two up to a page). NULL when there is no memory.
- * Sleeps: no.
+ * Up to 128 KiB, aligned to 16 (and to its size, if that is a power of two up to a page); 0 bytes are an object, too.
+ * NULL when there is no memory. Sleeps: no.
  */
 MUST_CHECK void *kmalloc(size_t size);
 MUST_CHECK void *kzalloc(size_t size);
