@@ -36,7 +36,7 @@ FUZZ_FLAGS.disk      := $(HOST_INCLUDE) $(HOSTED_CFLAGS) -Itests
 FUZZ_SOURCES.exec    := tests/fuzz/sparse.c tests/fuzz/kernel.c $(FUZZ_MM) kernel/proc/elf.c kernel/proc/$(ARCH)/start.c $(HOST_LIB_SOURCES)
 FUZZ_FLAGS.exec      := $(FUZZ_MM_FLAGS) -iquote kernel/proc
 FUZZ_SOURCES.restore := $(FUZZ_IMAGE_INPUT) tests/fuzz/kernel.c $(FUZZ_MM) $(HOST_LIB_SOURCES) kernel/ckpt/$(ARCH)/machine.c \
-	$(patsubst %,kernel/ckpt/%.c,plan image restore reopen lazy ahead work contents run use commit memo recent spare)
+	$(patsubst %,kernel/ckpt/%.c,base plan image restore reopen lazy ahead work contents run use commit memo recent spare)
 FUZZ_FLAGS.restore   := $(FUZZ_MM_FLAGS) -Ikernel/ckpt
 FUZZ_SOURCES.calls   := tests/fuzz/kernel.c tests/fuzz/sparse.c $(FUZZ_MM) $(HOST_LIB_SOURCES) $(wildcard kernel/sys/*.c kernel/sys/$(ARCH)/*.c)
 FUZZ_FLAGS.calls     := $(FUZZ_MM_FLAGS) -iquote kernel/sys

@@ -13,7 +13,7 @@ HOSTTEST_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 # Tests of kernel/ckpt's writing side over all that: ckpt_people.c stands in for mm and proc. The kernel's memcpy() takes NULL for no
 # bytes. So little memory is many chunks of pages, and a large image.
 CKPTTESTS        := $(patsubst tests/host/%.c,%,$(wildcard tests/host/ckpt_*_test.c))
-CKPTTEST_SOURCES := $(patsubst %,kernel/ckpt/%.c,collect commit contents epoch image memo output pages recent records run save spare store use work i386/machine) \
+CKPTTEST_SOURCES := $(patsubst %,kernel/ckpt/%.c,base collect commit contents epoch image memo output pages recent records run save spare store use work i386/machine) \
 	$(patsubst %,tests/host/ckpt_%.c,people book life)
 CKPTTEST_CFLAGS  := -iquote kernel/ckpt -Ikernel/ckpt/include -Ikernel/proc/include -Dimage_open=ckpt_image_open -DCHUNK_PAGES=4 -DFLUSH_FRAMES=60
 

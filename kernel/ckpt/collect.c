@@ -137,7 +137,7 @@ static int pipe_of(struct snapshot *snap, struct open_file *o, struct open_pipe 
 
 static int find_pipes(struct snapshot *snap)
 {
-    snap->pipes = kzalloc(MAX(snap->file_count, 1u) * sizeof(struct open_pipe *));
+    snap->pipes = kzalloc(snap->file_count * sizeof(struct open_pipe *));
     if (!snap->pipes)
         return -ENOMEM;
     for (u32 i = 0; i < snap->file_count; i++) {

@@ -26,9 +26,11 @@ struct reading {
 
 static const struct base_content *find_base(const struct epoch *x, const struct inode_identity *id)
 {
-    for (u32 i = 0; i < x->base.content_count; i++)
-        if (x->base.contents[i].ino == id->ino && x->base.contents[i].generation == id->generation)
-            return &x->base.contents[i];
+    const struct base *b = x->base;
+
+    for (u32 i = 0; b && i < b->content_count; i++)
+        if (b->contents[i].ino == id->ino && b->contents[i].generation == id->generation)
+            return &b->contents[i];
     return NULL;
 }
 
@@ -104,7 +106,7 @@ static int save_pages(struct reading *r, struct ckpt_tree *tree)
 
     epoch_tree_begin(r->x, r->base ? &r->base->tree : NULL);
     if (r->base)
-        ckpt_lookup_init(&r->lookup, &r->x->base.bounds, &r->base->tree);
+        ckpt_lookup_init(&r->lookup, &r->x->base->bounds, &r->base->tree);
     for (u64 at = 0; !err && at < pages; at += READ_FRAMES)
         err = save_run(r, at, (u32)MIN(pages - at, READ_FRAMES));
     if (!err)

@@ -38,8 +38,7 @@ void epoch_destroy(struct epoch *x)
     for (u32 i = 0; i < x->area.count; i++)
         frame_put(x->area.frames[i]);
     kfree(x->area.frames);
-    kfree(x->base.spaces);
-    kfree(x->base.contents);
+    base_destroy(x->base);
     kfree(x->trees);
     kfree(x->contents);
     kfree(x->kin);
@@ -74,7 +73,7 @@ static void note_replaced(void *ctx, u32 first, u32 count)
 // The trees of several spaces share pages: what one doesn't have any more another one may have.
 void epoch_tree_begin(struct epoch *x, const struct ckpt_tree *base)
 {
-    ckpt_builder_init(&x->builder, TREE_HEIGHT, base ? &x->base.bounds : NULL, base, emit_node, x);
+    ckpt_builder_init(&x->builder, TREE_HEIGHT, base ? &x->base->bounds : NULL, base, emit_node, x);
     x->builder.replaced = x->space_count == 1 ? note_replaced : NULL;
 }
 
@@ -223,12 +222,19 @@ static int write_changed(struct epoch *x, struct vmspace *space, const struct pa
     return err;
 }
 
+// Is it of the epoch that the mark is of?
+static bool is_of(const struct base *b, const struct mark_label *label)
+{
+    return b && b->epoch == label->word[2] && b->digest == label->word[3];
+}
+
 static const struct ckpt_tree *base_tree(const struct epoch *x, const struct member *m)
 {
-    bool same = m->changed && x->base.epoch && m->base.word[2] == x->base.epoch && m->base.word[3] == x->base.digest;
+    const struct base *b = x->base;
+    bool same = m->changed && is_of(b, &m->base);
     u64 ordinal = m->base.word[4];
 
-    return same && ordinal >= 1 && ordinal <= x->base.space_count ? &x->base.spaces[ordinal - 1] : NULL;
+    return same && ordinal >= 1 && ordinal <= b->space_count ? &b->spaces[ordinal - 1] : NULL;
 }
 
 static int write_space(struct epoch *x, u32 i)
@@ -256,70 +262,44 @@ static int write_spaces(struct epoch *x)
     return err;
 }
 
-// ---- what the base has
+// ---- the base
 
-static void note_base(struct base *b, const struct ckpt_item *item, u32 last)
-{
-    switch (item->type) {
-    case CKPT_CONTENT:
-        b->contents[item->object - 1].size = item->content.size;
-        break;
-    case CKPT_TREE:
-        if (last == CKPT_CONTENT)
-            b->contents[item->object - 1].tree = item->tree;
-        else
-            b->spaces[item->object - 1] = item->tree;
-        break;
-    case CKPT_FILE:
-        if (!item->file.content)
-            break;
-        struct base_content *c = &b->contents[item->file.content - 1];
-        c->ino = item->file.ino;
-        c->generation = item->file.generation;
-        c->changes = item->file.changes;
-        break;
-    default:
-        break;
-    }
-}
-
-static enum ckpt_error read_base(struct base *b, struct ckpt_reader *r)
-{
-    struct ckpt_item item = { .type = CKPT_EPOCH };
-
-    while (item.type != CKPT_END) {
-        u32 last = item.type;
-        enum ckpt_error error = ckpt_next(r, &item);
-        if (error)
-            return error;
-        note_base(b, &item, last);
-    }
-    return CKPT_OK;
-}
-
-// The root's mark says which epoch the family goes on from.
+// The root's mark says which epoch the family goes on from. That of the one that was written last is remembered.
 static int load_base(struct epoch *x, const struct mark_label *label)
 {
     struct image *image = &x->store->image;
-    struct base *b = &x->base;
-    struct ckpt_epoch e;
-    enum ckpt_error error = image_open_same(image, label->word[2], &e);
+    struct memo *memo = x->store->memo;
+    int err = 0;
 
-    if (error)
-        return image_refuse(image, error, image->reader.failed_at);
-    b->spaces = kzalloc(e.spaces * sizeof(*b->spaces));
-    b->contents = kzalloc(MAX(e.contents, 1u) * sizeof(*b->contents));
-    if (!b->spaces || !b->contents)
-        return -ENOMEM;
-    b->space_count = e.spaces;
-    b->content_count = e.contents;
-    ckpt_bounds(&b->bounds, &image->reader);
-    error = read_base(b, &image->reader);
-    if (error)
-        return image_refuse(image, error, image->reader.failed_at);
-    b->epoch = label->word[2];
-    b->digest = (u32)label->word[3];
-    return 0;
+    if (image->reader.header.epoch == label->word[2] && memo && is_of(memo->base, label)) {
+        x->base = memo->base;
+        memo->base = NULL;
+    } else {
+        err = base_read(image, label->word[2], (u32)label->word[3], &x->base);
+    }
+    if (!err)
+        ckpt_bounds(&x->base->bounds, &image->reader);
+    return err;
+}
+
+// For the next epoch. Without memory that one reads it.
+static void leave_base(struct epoch *x)
+{
+    struct base *b = base_create(x->header.epoch, x->header.digest, x->space_count, x->content_count);
+    u32 spaces = 0;
+
+    if (!b)
+        return;
+    for (u32 i = 0; i < x->snap->member_count; i++)
+        if (x->snap->members[i]->space)
+            b->spaces[spaces++] = x->trees[i];
+    for (u32 i = 0; i < x->content_count; i++) {
+        const struct content *c = &x->contents[i];
+        const struct inode_identity *id = &x->snap->files[c->file]->state.inode;
+        b->contents[i] = (struct base_content){ id->ino, id->generation, id->changes, c->size, c->tree };
+    }
+    base_destroy(x->store->memo->base);
+    x->store->memo->base = b;
 }
 
 // ---- the whole
@@ -335,20 +315,17 @@ static u32 pages_of(const struct member *m)
     return (u32)(resident / PAGE_SIZE);
 }
 
-// Blocks that aren't pages, about.
-static u64 estimate(struct epoch *x)
+static void estimate(struct epoch *x)
 {
-    u64 rest = RECORD_SLACK;
-
+    x->rest_due = RECORD_SLACK;
     for (u32 i = 0; i < x->snap->member_count; i++) {
         if (!x->snap->members[i]->space)
             continue;
         u32 pages = pages_of(x->snap->members[i]);
         x->pages_due += pages;
         x->space_count++;
-        rest += pages / CKPT_FANOUT + TREE_HEIGHT + 1;
+        x->rest_due += pages / CKPT_FANOUT + TREE_HEIGHT + 1;
     }
-    return rest;
 }
 
 static bool is_carried(const struct open_file *o, u32 flags)
@@ -404,10 +381,8 @@ static int write_contents(struct epoch *x, u32 flags)
 
 static int make_room(struct epoch *x)
 {
-    u32 members = x->snap->member_count, files = x->snap->file_count;
-
-    x->trees = kzalloc(members * sizeof(*x->trees));
-    x->contents = kzalloc(MAX(files, 1u) * sizeof(*x->contents));
+    x->trees = kzalloc(x->snap->member_count * sizeof(*x->trees));
+    x->contents = kzalloc(x->snap->file_count * sizeof(*x->contents));
     if (x->space_count > 1)
         x->kin = kzalloc(sizeof(*x->kin));
     return x->trees && x->contents ? 0 : -ENOMEM;
@@ -422,21 +397,25 @@ static void settle(struct snapshot *snap)
     }
 }
 
-int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_args *args)
+void epoch_describe(struct epoch *x, struct snapshot *snap)
 {
-    const struct member *root = snap->members[0];
-
     settle(snap);
     x->snap = snap;
+    estimate(x);
+}
+
+int epoch_begin(struct epoch *x, const struct ckpt_save_args *args)
+{
+    const struct member *root = x->snap->members[0];
+
     x->history = args->history;
     if (root->related)
         x->e.parent = store_parent(x->store, root->base.word[2], (u32)root->base.word[3]);
-    u64 rest = estimate(x);
     int err = make_room(x);
     if (!err && root->changed)
         err = load_base(x, &root->base);
     if (!err)
-        err = store_begin(x->store, root->related, args->history, x->pages_due, rest, x->cancelled);
+        err = store_begin(x->store, root->related, args->history, x->pages_due, x->rest_due, x->cancelled);
     x->header.features = store_features(x->store);
     return err ? err : write_contents(x, args->flags);
 }
@@ -523,7 +502,7 @@ bool epoch_is_small(const struct epoch *x)
     for (u32 i = 0; i < x->snap->file_count; i++)
         if (is_written_file(x->snap->files[i]))
             return false;
-    return x->store->continues && x->pages_due <= SMALL_PAGES;
+    return x->snap->members[0]->related && x->pages_due <= SMALL_PAGES;
 }
 
 int epoch_write(struct epoch *x, bool waits)
@@ -539,9 +518,10 @@ int epoch_write(struct epoch *x, bool waits)
         err = write_area(x);
     if (!err)
         err = sync_files(x);
-    if (!err)
-        err = store_finish(x->store, &x->header, waits);
-    return err;
+    if (err)
+        return err;
+    leave_base(x);
+    return store_finish(x->store, &x->header, waits);
 }
 
 void epoch_leave(struct epoch *x)

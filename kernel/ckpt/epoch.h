@@ -5,21 +5,6 @@
 #include "pages.h"
 #include "store.h"
 
-// What the epoch that the new one goes on from has: trees to share with.
-struct base_content {
-    u64 ino, generation, changes, size;
-    struct ckpt_tree tree;
-};
-
-struct base {
-    struct ckpt_bounds bounds;
-    u64 epoch;  // 0: there is none
-    u32 digest;
-    u32 space_count, content_count;
-    struct ckpt_tree *spaces;
-    struct base_content *contents;
-};
-
 struct content {
     u32 file;  // its place in the snapshot's files
     u64 size;
@@ -47,7 +32,7 @@ struct epoch {
     struct store *store;
     struct snapshot *snap;
     u32 history;
-    struct base base;
+    struct base *base;  // NULL: there is none
     struct ckpt_epoch e;
     struct ckpt_header header;
     struct ckpt_tree *trees;  // by member
@@ -59,7 +44,8 @@ struct epoch {
     _Atomic u32 *looked_at;   // pages, for who watches
     _Atomic bool *cancelled;  // stop with -EINTR
     u32 pages_due;
-    int err;  // why emit() failed
+    u64 rest_due;  // blocks that aren't pages, about
+    int err;       // why emit() failed
 
     // From here on: large, and not zeroed.
     struct pages pages;
@@ -74,12 +60,14 @@ void epoch_destroy(struct epoch *x);
 /* Do contents of files travel in the image? They are saved by epoch_begin(), while the processes stand still. */
 bool epoch_carries(const struct snapshot *snap, u32 flags);
 
-/* Begin to write, with the contents of the files that go along. */
-MUST_CHECK int epoch_begin(struct epoch *x, struct snapshot *snap, const struct ckpt_save_args *args);
+/* What there is to write. */
+void epoch_describe(struct epoch *x, struct snapshot *snap);
 
-/* Does the rest take so short that to have it done by a thread would take as long? Then it waits for no flush, either.
- */
+/* Does that take so short that to have it done by a thread would take as long? Then it waits for no flush, either. */
 bool epoch_is_small(const struct epoch *x);
+
+/* Begin to write, with the contents of the files that go along. */
+MUST_CHECK int epoch_begin(struct epoch *x, const struct ckpt_save_args *args);
 
 /* The rest. It is for store_commit() to make it durable; waits: that comes before epoch_leave(). */
 MUST_CHECK int epoch_write(struct epoch *x, bool waits);

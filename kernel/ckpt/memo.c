@@ -24,6 +24,7 @@ void memo_destroy(struct memo *m)
         return;
     spare_destroy(m->spare);
     recent_destroy(m->recent);
+    base_destroy(m->base);
     kfree(m);
 }
 

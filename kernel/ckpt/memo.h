@@ -1,6 +1,7 @@
 // Memo: what is remembered of an image between two epochs.
 #pragma once
 
+#include "base.h"
 #include "recent.h"
 #include "spare.h"
 
@@ -15,6 +16,7 @@ struct memo {
     u64 changes;            // of the file, when its slots were remembered, too; 0: they weren't
     struct spare *spare;    // NULL: what is spare isn't known
     struct recent *recent;  // NULL: no memory
+    struct base *base;      // for the next epoch; NULL: no memory
 };
 
 MUST_CHECK struct memo *memo_create(void);  // NULL: no memory

@@ -8,23 +8,32 @@
 #ifndef CHUNK_PAGES  // tests have smaller ones
 #define CHUNK_PAGES 64
 #endif
-#define CHUNKS 8  // one is gathered, one is put out, and the rest are with others: enough while a tree is begun
+#define CHUNKS  16  // so many are gathered before the first one has to be put out
+#define HELPERS 3   // at most
 
 struct epoch;
 
 struct chunk {
-    struct work work;
-    u32 features;  // the image's
-    u32 count;     // pages; 0: it is free
+    _Atomic bool summed;
+    u32 count;  // pages
     uaddr_t index[CHUNK_PAGES];
     struct frame *frames[CHUNK_PAGES];  // are put out (no reference: the snapshot keeps them); NULL: there is a place
     u32 block[CHUNK_PAGES];             // already, or, 0, there is no such page
     u32 crc[CHUNK_PAGES];
 };
 
+// Chunks have numbers, in the order in which they come. Number n is at n % CHUNKS.
 struct pages {
-    u32 gathered;                 // the chunk that pages are being added to; the next one is the oldest
-    struct chunk chunks[CHUNKS];  // a ring
+    u32 features;          // the image's
+    u32 put_out;           // so many have been put out,
+    _Atomic u32 taken;     // so many somebody has summed or is summing,
+    _Atomic u32 gathered;  // and so many can be; the next one is being filled
+    u32 helper_count;
+    struct helper {
+        struct work work;
+        struct pages *pages;
+    } helpers[HELPERS];
+    struct chunk chunks[CHUNKS];
 };
 
 /* Before the first page of a tree. */

@@ -15,11 +15,6 @@ static int refuse(struct image *image, const char *what)
 
 // ---- arrays, whose length the EPOCH record tells
 
-static void *array(u32 count, size_t size)
-{
-    return kzalloc(MAX(count, 1u) * size);
-}
-
 static int begin(struct image *image, struct plan *plan, const struct ckpt_epoch *e)
 {
     if (e->processes > PROC_MAX)
@@ -29,11 +24,11 @@ static int begin(struct image *image, struct plan *plan, const struct ckpt_epoch
     if (e->files > e->processes * OPEN_MAX)
         return refuse(image, "holds more open files than can be");
     plan->epoch = *e;
-    plan->contents = array(e->contents, sizeof(*plan->contents));
-    plan->pipes = array(e->pipes, sizeof(*plan->pipes));
-    plan->files = array(e->files, sizeof(*plan->files));
-    plan->spaces = array(e->spaces, sizeof(*plan->spaces));
-    plan->processes = array(e->processes, sizeof(*plan->processes));
+    plan->contents = kzalloc(e->contents * sizeof(*plan->contents));
+    plan->pipes = kzalloc(e->pipes * sizeof(*plan->pipes));
+    plan->files = kzalloc(e->files * sizeof(*plan->files));
+    plan->spaces = kzalloc(e->spaces * sizeof(*plan->spaces));
+    plan->processes = kzalloc(e->processes * sizeof(*plan->processes));
     return plan->contents && plan->pipes && plan->files && plan->spaces && plan->processes ? 0 : -ENOMEM;
 }
 
@@ -106,7 +101,7 @@ static int note_space(struct image *image, struct plan *plan, const struct ckpt_
     space->heap_start = s->heap_start;
     space->heap_end = s->heap_end;
     space->heap_limit = s->heap_limit;
-    space->regions = array(s->regions, sizeof(*space->regions));
+    space->regions = kzalloc(s->regions * sizeof(*space->regions));
     if (!space->regions)
         return -ENOMEM;
     space->region_count = s->regions;

@@ -243,12 +243,11 @@ static int open_one(struct reopening *r, u32 i)
 int reopen(struct image *image, const struct plan *plan, const struct ckpt_restore_args *args, struct reopened *out)
 {
     struct reopening r = { .image = image, .plan = plan, .args = args, .out = out };
-    u32 files = MAX(plan->file_count, 1u), contents = MAX(plan->content_count, 1u);
 
     *out = (struct reopened){
-        .files = kzalloc(files * sizeof(struct file *)),
-        .contents = kzalloc(contents * sizeof(struct file *)),
-        .rollbacks = kzalloc(files * sizeof(struct rollback)),
+        .files = kzalloc(plan->file_count * sizeof(struct file *)),
+        .contents = kzalloc(plan->content_count * sizeof(struct file *)),
+        .rollbacks = kzalloc(plan->file_count * sizeof(struct rollback)),
     };
     if (!out->files || !out->contents || !out->rollbacks)
         return -ENOMEM;

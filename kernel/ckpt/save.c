@@ -29,6 +29,7 @@ struct save {
     struct store *store;
     struct snapshot *snap;
     struct epoch *epoch;
+    bool is_begun;
     bool is_written;  // by the caller, and then:
     int error;
     void *stack;
@@ -168,8 +169,12 @@ static bool is_waited_for(const struct save *s)
 static int write_epoch(struct save *s)
 {
     bool waits = is_waited_for(s);
-    int err = epoch_write(s->epoch, waits);
+    int err = s->is_begun ? 0 : epoch_begin(s->epoch, &s->args);
 
+    if (err)
+        return err;
+    s->is_begun = true;
+    err = epoch_write(s->epoch, waits);
     if (!err && waits)
         err = store_commit(s->store);
     if (!err)
@@ -182,7 +187,8 @@ static void run(void *arg)
     struct save *s = arg;
     int err = s->is_written ? s->error : write_epoch(s);
 
-    note_epoch(s);
+    if (s->is_begun)
+        note_epoch(s);
     release_epoch(s);
     // Without the snapshot a page is the process's own, who may write to it while the disk still reads it.
     store_await_blocks(s->store);
@@ -235,10 +241,12 @@ static int take(struct save *s, const char *path)
         err = collect(&s->args, s->store, &s->snap);
     if (err)
         return err;
-    bool carries = epoch_carries(s->snap, s->args.flags);
-    if (!carries && !thaws_late(s))
+    s->is_begun = epoch_carries(s->snap, s->args.flags);
+    if (!s->is_begun && !thaws_late(s))
         collect_thaw(s->snap, false);
-    err = epoch_begin(s->epoch, s->snap, &s->args);
+    epoch_describe(s->epoch, s->snap);
+    if (s->is_begun)
+        err = epoch_begin(s->epoch, &s->args);
     if (err)
         return err;
     if (!thaws_late(s))

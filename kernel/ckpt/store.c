@@ -447,7 +447,7 @@ int store_finish(struct store *s, struct ckpt_header *h, bool waits)
     const struct spare *spare = s->memo->spare;
     struct inode_identity id;
 
-    s->under_way = !waits && s->continues && output_fits(&s->output);
+    s->under_way = s->continues && output_fits(&s->output);
     int err = s->continues ? 0 : put_first_header(s, h);
     if (!err)
         err = output_send(&s->output);
@@ -490,7 +490,7 @@ int store_commit(struct store *s)
     if (!s->written)
         return 0;
     struct commit *commit = image_use_commit(s->use);
-    assert(!s->under_way);
+    store_await_blocks(s);
     if (!s->locked)
         commit_linger(commit);
     int err = commit_wait(commit, &s->ticket, s->there);

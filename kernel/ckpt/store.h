@@ -74,8 +74,7 @@ MUST_CHECK int store_finish(struct store *s, struct ckpt_header *header, bool wa
 /* Others may write the next epoch. */
 void store_leave(struct store *s);
 
-/* Wait until the blocks of an epoch that is written have arrived. Its pages must stay as they are until then, and
- * store_commit() comes after it. */
+/* Wait until the blocks of an epoch that is written have arrived. Its pages must stay as they are until then. */
 void store_await_blocks(struct store *s);
 
 /* Make it durable: before that it isn't in the file. -EIO, -ENOMEM: and it won't be. */

@@ -5,7 +5,7 @@
 #include <sched/wait.h>
 #include <uapi/errno.h>
 
-#define WORKERS 4  // mostly they wait for a disk
+#define WORKERS 6  // mostly they wait for a disk
 
 // Guards the queue and who is pending.
 static struct spinlock lock = SPINLOCK_INIT("work", RANK_WAIT);

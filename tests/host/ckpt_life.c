@@ -123,8 +123,10 @@ static int job_do(struct job *j, const struct ckpt_save_args *args, const char *
         err = collect(args, j->store, &j->snap);
     if (!err && !epoch_carries(j->snap, args->flags))
         collect_thaw(j->snap, false);
-    if (!err)
-        err = epoch_begin(j->epoch, j->snap, args);
+    if (err)
+        return err;
+    epoch_describe(j->epoch, j->snap);
+    err = epoch_begin(j->epoch, args);
     if (!err)
         collect_thaw(j->snap, false);
     if (!err)

@@ -15,7 +15,7 @@
  *
  * -ESRCH, -EINVAL, -ETIMEDOUT (they couldn't be stopped), -ENOTSUP (what can't be saved: says what), -EBADMSG (the
  * file's earlier epoch is damaged), -ENOMEM, -ENOSPC, -EFBIG, -EIO, -EROFS, -EINTR, path_publish()'s. On error the
- * processes run on, and the file is as before.
+ * processes run on, and the file is as before. With CKPT_SAVE_NOWAIT ckpt_wait() tells the errors of writing.
  */
 MUST_CHECK int ckpt_save(const struct ckpt_save_args *args, const char *path, u64 *resume,
                          struct ckpt_figures *figures);
