@@ -85,12 +85,22 @@ static int raw_disk(int flags)
 
 // ---- pause
 
-// So long a time in which a process does nothing but look at the clock, and the longest that it did not see it.
-struct window {
-    uint64_t begin, end, gap;
+#define PERIOD    (SECOND / 100)
+#define LONG      (SECOND / 50000)  // gaps shorter than this are everywhere
+#define LONG_ONES 16
+
+// A time in which a process did not see the clock.
+struct gap {
+    uint64_t begin, end;
 };
 
-#define PERIOD (SECOND / 100)
+// A period in which it does nothing but look at it, the longest gap, and those that are long. A full list may lack
+// some.
+struct window {
+    uint64_t begin, end, gap;
+    uint32_t count;
+    struct gap gaps[LONG_ONES];
+};
 
 // A twentieth of the memory changes each second.
 static void keep_changing(uint64_t now)
@@ -105,6 +115,18 @@ static void keep_changing(uint64_t now)
     }
 }
 
+static uint64_t longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void note_gap(struct window *w, uint64_t begin, uint64_t end)
+{
+    w->gap = longer(w->gap, end - begin);
+    if (end - begin >= LONG && w->count < LONG_ONES)
+        w->gaps[w->count++] = (struct gap){ begin, end };
+}
+
 // Look at the clock for a while. `last` goes from call to call, so that no gap falls between two.
 static struct window watch(uint64_t *last)
 {
@@ -113,8 +135,7 @@ static struct window watch(uint64_t *last)
     do {
         keep_changing(*last);
         w.end = clock_ns();
-        if (w.end - *last > w.gap)
-            w.gap = w.end - *last;
+        note_gap(&w, *last, w.end);
         *last = w.end;
     } while (w.end - w.begin < PERIOD);
     return w;
@@ -134,19 +155,28 @@ struct seen {
     uint64_t worst;   // until all was durable
 };
 
-static uint64_t longer(uint64_t a, uint64_t b)
+// The longest gap of which some lies between the two times.
+static uint64_t gap_between(const struct window *w, uint64_t from, uint64_t to)
 {
-    return a > b ? a : b;
+    uint64_t longest = 0;
+
+    if (w->end < from || w->begin > to)
+        return 0;
+    if (w->count == LONG_ONES)
+        return w->gap;
+    for (uint32_t i = 0; i < w->count; i++)
+        if (w->gaps[i].end >= from && w->gaps[i].begin <= to)
+            longest = longer(longest, w->gaps[i].end - w->gaps[i].begin);
+    return longest;
 }
 
-static void note(struct seen *s, struct window w, uint64_t called, uint64_t taken)
+static void note(struct seen *s, const struct window *w, uint64_t called, uint64_t taken)
 {
-    if (w.end >= called)
-        s->worst = longer(s->worst, w.gap);
-    else if (w.begin >= called - SECOND / 2)
-        s->before = longer(s->before, w.gap);
-    if (w.end >= called && w.begin <= taken)
-        s->stop = longer(s->stop, w.gap);
+    if (w->end >= called)
+        s->worst = longer(s->worst, w->gap);
+    else if (w->begin >= called - SECOND / 2)
+        s->before = longer(s->before, w->gap);
+    s->stop = longer(s->stop, gap_between(w, called, taken));
 }
 
 // Until the checkpoint has ended, and the process has told of the time until then.
@@ -158,7 +188,7 @@ static struct seen listen(int in, uint64_t called, uint64_t taken, struct ckpt_f
 
     while (!ended || w.end < ended) {
         get(in, &w, sizeof(w));
-        note(&s, w, called, taken);
+        note(&s, &w, called, taken);
         if (!ended && ckpt_wait(&f->id, 0, f) == 0)
             ended = clock_ns();
     }
