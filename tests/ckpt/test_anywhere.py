@@ -67,7 +67,7 @@ def test_steps_with_4_cpus(four, options, times, name):
     cut(four, options, name, times if name != "sleeps" else 1)
 
 
-@pytest.mark.parametrize("name, event", [("flood", 5), ("tree", 3), ("unlinked", 9), ("matrix", 4), ("sleeps", 6), ("relay", 12)])
+@pytest.mark.parametrize("name, event", [("flood", 4), ("tree", 2), ("unlinked", 5), ("matrix", 3), ("sleeps", 6), ("relay", 8)])
 def test_across_a_reboot(tmp_path, name, event):
     disk = machines.make_disk(str(tmp_path / "disk.img"), [machines.guest_program(p) for p in PROGRAMS], DISK_SIZE)
     for options in (f"-l -e call -n {event}", "-r"):

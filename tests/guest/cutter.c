@@ -73,7 +73,7 @@ static struct proc_info info_of(pid_t pid)
     return (struct proc_info){ .pid = pid };
 }
 
-// A child with the program's output. It waits for its parent's word before it does anything else: end of `word`.
+// A child whose first call waits for its parent's word, so that whoever is faster, the parent knows what it counts.
 static pid_t fork_waiting(int word[2])
 {
     char byte;
@@ -83,16 +83,21 @@ static pid_t fork_waiting(int word[2])
     pid_t pid = fork();
     if (pid < 0)
         err(1, "fork");
-    if (pid) {
-        close(word[0]);
+    if (pid)
         return pid;
-    }
+    read(word[0], &byte, 1);
+    close(word[0]);
     close(word[1]);
     close(echo_to[1]);
     close(echo_from[0]);
-    read(word[0], &byte, 1);
-    close(word[0]);
     return 0;
+}
+
+static void give_word(int word[2])
+{
+    write(word[1], "", 1);
+    close(word[0]);
+    close(word[1]);
 }
 
 static _Noreturn void become_program(const char *path)
@@ -130,10 +135,30 @@ static enum outcome wait_for_event(pid_t pid, int *status)
     return LOST;
 }
 
-/*
- * Start a life of the program, fresh or from the image, that will be stopped after n events; 0: not. The child is
- * stopped once before it does anything, so that it is known when the counting begins.
- */
+static int is_named(pid_t pid, const char *name)
+{
+    return strcmp(info_of(pid).name, name) == 0;
+}
+
+static void await_event(pid_t pid, int what, int n)
+{
+    if (stop_at(pid, what, n) || cont(pid))
+        err(1, "stop_at");
+}
+
+// Call by call, until the child runs the program.
+static void step_into_program(pid_t pid)
+{
+    int status;
+
+    while (is_named(pid, program_name)) {
+        await_event(pid, EVENT_CALL, 1);
+        if (wait_for_event(pid, &status) != STOPPED)
+            errx(1, "the program doesn't begin");
+    }
+}
+
+// Start a life of the program, fresh or from the image, that will be stopped after n events of its own; 0: not.
 static pid_t begin_life(int fresh, int n)
 {
     int word[2], status;
@@ -146,24 +171,24 @@ static pid_t begin_life(int fresh, int n)
     }
     if (n && stop_at(pid, EVENT_CALL, 1))
         err(1, "stop_at");
-    close(word[1]);
+    give_word(word);
     if (!n)
         return pid;
     if (wait_for_event(pid, &status) != STOPPED)
         errx(1, "the child was not stopped");
-    if (stop_at(pid, event, n) || cont(pid))
-        err(1, "stop_at");
+    if (fresh)
+        step_into_program(pid);
+    await_event(pid, event, n);
     return pid;
 }
 
-// As wait_for_event(), but stops before it runs the program or the image don't count.
+// As wait_for_event(), but stops before it runs the image don't count.
 static enum outcome wait_for_cut(pid_t pid, int n, int *status)
 {
     enum outcome outcome;
 
-    while ((outcome = wait_for_event(pid, status)) == STOPPED && strcmp(info_of(pid).name, program_name) == 0)
-        if (stop_at(pid, event, n) || cont(pid))
-            err(1, "stop_at");
+    while ((outcome = wait_for_event(pid, status)) == STOPPED && is_named(pid, program_name))
+        await_event(pid, event, n);
     return outcome;
 }
 
@@ -182,7 +207,7 @@ static pid_t start_rival(pid_t pid)
 
     if (rival)
         return rival;
-    while (strcmp(info_of(pid).name, program_name) == 0)
+    while (is_named(pid, program_name))
         sleep_ticks(1);
     while (save(pid, other_image, CKPT_SAVE_TREE) == 0 || errno != ESRCH)
         sleep_ticks(1);
@@ -226,7 +251,7 @@ static int run_uncut(void)
 
     if (pid == 0)
         become_program(uncut_output);
-    close(word[1]);
+    give_word(word);
     waitpid(pid, &status, 0);
     return status;
 }
