@@ -159,6 +159,7 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
 {
     struct frame *header = frame_get(c->header), *done = NULL;
     struct turn d = c->written;
+    struct inode_identity id;
     struct list batch;
 
     list_init(&batch);
@@ -169,6 +170,8 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
     spin_unlock(&lock);
     if (!err)
         err = turn_over(file, d.slot, header);
+    inode_identify(file, &id);
+    d.changes = id.changes;
     spin_lock(&lock);
     if (err || c->header == header) {
         done = c->header;

@@ -15,9 +15,10 @@ struct inode;
 // What a header says.
 struct turn {
     u64 epoch;
-    u32 kept;    // older ones
-    u32 slot;    // where it is
-    u64 blocks;  // of the file, in use
+    u32 kept;     // older ones
+    u32 slot;     // where it is
+    u64 blocks;   // of the file, in use
+    u64 changes;  // of the file, as inode_identify() counts them, when it had become durable
 };
 
 struct commit {

@@ -108,11 +108,15 @@ int epoch_pages(struct epoch *x, u64 index, u32 count, struct frame *const *fram
     return epoch_placed_pages(x, index, count, block, crc);
 }
 
+// Blocks of this epoch have arrived when that is asked for; those of the ones before may be under way.
 static int read_written(void *ctx, u64 offset, void *buf, size_t n)
 {
     struct epoch *x = ctx;
     struct piece piece = { .data = buf, .size = (u32)n };
     size_t done = 0;
+
+    if (x->store->continues)
+        commit_await_blocks(x->store->image.commit);
     int err = inode_read(x->store->output.inode, offset, &piece, 1, &done);
 
     x->kin->read_error = err || done == n ? err : -EIO;
@@ -382,7 +386,7 @@ static int write_contents(struct epoch *x, u32 flags)
 static int make_room(struct epoch *x)
 {
     x->trees = kzalloc(x->snap->member_count * sizeof(*x->trees));
-    x->contents = kzalloc(x->snap->file_count * sizeof(*x->contents));
+    x->contents = kzalloc(MIN(x->snap->file_count, CKPT_CONTENTS_MAX) * sizeof(*x->contents));
     if (x->space_count > 1)
         x->kin = kzalloc(sizeof(*x->kin));
     return x->trees && x->contents ? 0 : -ENOMEM;

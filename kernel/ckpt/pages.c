@@ -148,6 +148,7 @@ static int move_on(struct epoch *x)
     if (++p->gathered - p->put_out == CHUNKS)
         err = put_out_oldest(x);
     chunk_of(p, p->gathered)->count = 0;
+    thread_breathe();
     return err;
 }
 

@@ -198,8 +198,16 @@ static void run(void *arg)
         err = store_commit(s->store);
     if (s->snap)
         release_family(s, err);
+    struct store *too_long = !err && store_is_long(s->store) ? s->store : NULL;
+    if (too_long)
+        s->store = NULL;
     release(s);
     end(s, err);
+    // Nobody waits for that.
+    if (too_long) {
+        store_trim(too_long);
+        store_close(too_long);
+    }
     thread_exit();
 }
 

@@ -107,7 +107,7 @@ static enum ckpt_error open_newest(struct store *s)
 // What the file says is durable.
 static void look_at_slots(struct store *s)
 {
-    struct turn d = { s->head.epoch, s->newest.kept, s->image.reader.slot, s->head.blocks };
+    struct turn d = { s->head.epoch, s->newest.kept, s->image.reader.slot, s->head.blocks, s->image.id.changes };
 
     commit_know(image_use_commit(s->use), &d);
 }
@@ -153,29 +153,37 @@ int store_open(struct inode *cwd, const char *path, struct store **out)
     return 0;
 }
 
-// After a success a few blocks more than needed are left for the next epoch: to take them away and give them again
-// would cost it a transaction. After a failure, maybe for lack of space, none are.
-static bool is_too_long(struct store *s, u64 blocks, bool failed)
+static bool is_longer(struct store *s, u64 blocks)
 {
-    u64 most = blocks + (failed ? 0 : MAX(blocks / 4, WORTH_PREALLOCATING));
     struct inode_identity id;
 
     inode_identify(s->there, &id);
-    return id.size > most * CKPT_BLOCK_SIZE;
+    return id.size > blocks * CKPT_BLOCK_SIZE;
 }
 
-static void cut(struct store *s, u64 blocks)
+static void say_not_cut(const struct store *s)
 {
-    if (inode_truncate(s->there, blocks * CKPT_BLOCK_SIZE))
-        printk("%s: could not be cut to its size: blocks at its end are spare\n", s->path);
+    printk("%s: could not be cut to its size: blocks at its end are spare\n", s->path);
+}
+
+// What was begun may have failed for lack of space: none is left to it. What the durable header tells of is known when
+// no newer one is on its way to the disk.
+static void cut_back(struct store *s)
+{
+    struct commit *commit = image_use_commit(s->use);
+
+    (void)commit_settle(commit, s->there, 0);
+    u64 blocks = commit_durable(commit).blocks;
+    if (is_longer(s, blocks) && inode_truncate(s->there, blocks * CKPT_BLOCK_SIZE))
+        say_not_cut(s);
 }
 
 void store_close(struct store *s)
 {
     if (s->begun) {
         (void)!output_finish(&s->output);
-        if (s->continues && is_too_long(s, s->head.blocks, true))
-            cut(s, s->head.blocks);
+        if (s->continues)
+            cut_back(s);
     }
     if (s->unnamed)
         file_put(s->unnamed);
@@ -447,7 +455,8 @@ int store_finish(struct store *s, struct ckpt_header *h, bool waits)
     const struct spare *spare = s->memo->spare;
     struct inode_identity id;
 
-    s->under_way = s->continues && output_fits(&s->output);
+    // What the epochs before it don't wait for can't make them fail.
+    s->under_way = s->continues && output_fits(&s->output) && !(waits && s->header);
     int err = s->continues ? 0 : put_first_header(s, h);
     if (!err)
         err = output_send(&s->output);
@@ -461,20 +470,6 @@ int store_finish(struct store *s, struct ckpt_header *h, bool waits)
     store_identify(s, &id);
     s->key = (struct memo_key){ id.ino, id.generation, h->epoch, h->digest };
     return s->continues ? finish_there(s, h, waits) : finish_anew(s, h);
-}
-
-// The file may end where its last block in use is, unless somebody is going on with it.
-static void trim(struct store *s)
-{
-    struct commit *commit = image_use_commit(s->use);
-    bool borrows = !s->locked;
-
-    if (!is_too_long(s, commit_durable(commit).blocks, false) || (borrows && !image_use_trylock(s->use)))
-        return;
-    if (commit_is_settled(commit))
-        cut(s, commit_durable(commit).blocks);
-    if (borrows)
-        image_use_unlock(s->use);
 }
 
 void store_await_blocks(struct store *s)
@@ -495,12 +490,36 @@ int store_commit(struct store *s)
         commit_linger(commit);
     int err = commit_wait(commit, &s->ticket, s->there);
     s->begun = err && s->locked;
-    if (err)
-        return err;
-    trim(s);
-    if (s->memo) {
+    if (!err && s->memo) {
         remember_slot(s);
         remember(s);
     }
-    return 0;
+    return err;
+}
+
+// A few blocks more than needed are left for the next epoch: to take them away and give them again would cost it a
+// transaction.
+static bool is_long(struct store *s, u64 blocks)
+{
+    return is_longer(s, blocks + MAX(blocks / 4, WORTH_PREALLOCATING));
+}
+
+bool store_is_long(struct store *s)
+{
+    return s->written && is_long(s, commit_durable(image_use_commit(s->use)).blocks);
+}
+
+void store_trim(struct store *s)
+{
+    struct commit *commit = image_use_commit(s->use);
+
+    if (!image_use_trylock(s->use))
+        return;
+    struct turn d = commit_durable(commit);
+    int err = 0;
+    if (commit_is_settled(commit) && is_long(s, d.blocks))
+        err = inode_truncate_unchanged(s->there, d.changes, d.blocks * CKPT_BLOCK_SIZE);
+    if (err && err != -ESTALE)
+        say_not_cut(s);
+    image_use_unlock(s->use);
 }

@@ -79,3 +79,10 @@ void store_await_blocks(struct store *s);
 
 /* Make it durable: before that it isn't in the file. -EIO, -ENOMEM: and it won't be. */
 MUST_CHECK int store_commit(struct store *s);
+
+/* After that: is the file much longer than it has to be? */
+bool store_is_long(struct store *s);
+
+/* Cut it to where its last block in use is, unless somebody is going on with it, who will then, or has written
+ * something else to it. */
+void store_trim(struct store *s);

@@ -393,6 +393,20 @@ int inode_truncate(struct inode *i, u64 size)
     return err;
 }
 
+int inode_truncate_unchanged(struct inode *i, u64 changes, u64 size)
+{
+    int err = check_file(i);
+
+    if (err)
+        return err;
+    mutex_lock(&i->lock);
+    err = changes == i->d.changes ? 0 : -ESTALE;
+    if (!err && size < i->d.size)
+        err = shrink(i, size);
+    mutex_unlock(&i->lock);
+    return err;
+}
+
 // Writing through the cache.
 
 // One step of a write: bytes [offset, offset + n) of the file, which begin in block `at` and lie in `count` blocks that

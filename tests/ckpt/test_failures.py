@@ -141,15 +141,14 @@ def test_no_inode_for_a_new_image(tmp_path):
 # ---- somebody ends
 
 def test_the_target_is_killed_while_it_is_written(machine):
-    pid = machine.start_in_background("pages 48 600")
-    machine.expect("filled", timeout=60)
+    pid = machine.start_in_background("pages 48 600", "filled")
     machine.start(f"checkpoint -n {pid} gone.img; kill {pid}; echo \"<=$?=>\"")
     machine.expect(r"<=0=>\r*\n")
     machine.wait_for_prompt()
     wait_for(machine, "ls /", r"gone\.img")
     assert re.search(r"sound: 12\d\d\d pages", machine.check("ckptinfo -v gone.img", timeout=60))
-    pid = machine.start_in_background("restore gone.img")
-    machine.check("sleep 1")
+    pid = machine.restore_in_background("gone.img")
+    machine.check("sleep 0.5")
     expect_unharmed(machine, pid)
     kill(machine, pid)
     machine.check("rm gone.img")
@@ -158,8 +157,7 @@ def test_the_target_is_killed_while_it_is_written(machine):
 @pytest.mark.parametrize("program", ("checkpoint", "trouble saver"))
 @pytest.mark.parametrize("delay", (0, 0.1, 0.3))
 def test_the_checkpointer_is_killed(machine, program, delay):
-    pid = machine.start_in_background("pages 48 6")
-    machine.expect("filled", timeout=60)
+    pid = machine.start_in_background("pages 48 600", "filled")
     machine.check(f"checkpoint {pid} half.img", timeout=60)
     machine.check("rm half.img")
     before = live(machine)
@@ -178,17 +176,19 @@ def test_the_checkpointer_is_killed(machine, program, delay):
         machine.check("rm half.img")
     machine.check(f"checkpoint {pid} half.img", timeout=60)
     machine.check("ckptinfo -v half.img", timeout=60)
-    machine.expect("all pages are right", timeout=60)
+    expect_unharmed(machine, pid)
+    kill(machine, pid)
     machine.check("rm half.img")
 
 
 def test_one_who_waits_for_the_file_is_killed(machine):
     first, second = machine.start_in_background("trouble churn 24", "filled"), machine.start_in_background("trouble churn 1", "filled")
+    place = machine.place()
     saver = machine.start_in_background(f"trouble saver {first} one.img")
     waiter = machine.start_in_background(f"trouble saver {second} one.img")
     machine.start(f"kill {waiter}")
-    machine.expect("saved", timeout=60)
-    machine.check("true")
+    machine.wait_for_prompt()
+    machine.shown_since(place, "saved")
     machine.check("ckptinfo -v one.img")
     assert machine.run(f"checkpoint {second} one.img").status == 0
     expect_unharmed(machine, first)
@@ -206,8 +206,10 @@ def test_a_storm_of_forks(tmp_path, cpus):
     pid = m.start_in_background("trouble storm 500", "storm")
     place = m.place()
     saved = 0
-    for _ in range(4):
+    for n in range(4):
         result = m.run(f"checkpoint -t {pid} storm.img", timeout=30)
+        if n and "no such process" in result.output:
+            break
         assert result.status == 0 or re.search("timed out", result.output), result
         saved += result.status == 0
     m.shown_since(place, "calm")
@@ -238,12 +240,10 @@ def test_init_and_everything(tmp_path):
 # ---- restores that can't be
 
 def test_no_room_for_more_processes(machine):
-    pid = machine.start_in_background("blocked wait")
-    machine.expect("blocking")
+    pid = machine.start_in_background("blocked wait", "blocking")
     machine.check(f"checkpoint -t -k {pid} two.img")
     machine.check("rm go; true")
-    pid = machine.start_in_background("trouble crowd 2")
-    machine.expect("crowded", timeout=60)
+    machine.start_in_background("trouble crowd 2", "crowded")
     # The shell has the two places that are left for this one and for one of the family; the first one takes its own.
     keeper = machine.start_in_background("sleep 30")
     before = machine.counters()
@@ -260,10 +260,18 @@ def test_no_room_for_more_processes(machine):
     assert "a child, status 5" in machine.run("restore two.img").output
 
 
+def test_thousands_of_open_files(machine):
+    machine.run("rm go")
+    pid = machine.start_in_background("trouble hoard 60 58", "hoarded")
+    machine.check(f"checkpoint -t -k {pid} hoard.img", timeout=60)
+    machine.check("touch go")
+    assert "hoard: 0 wrong" in machine.run("restore hoard.img", timeout=60).output
+    machine.check("rm go hoard.img")
+
+
 def test_no_memory_for_it(tmp_path):
     m = boot(tmp_path, memory=256)
-    pid = m.start_in_background("pages 64 4")
-    m.expect("filled", timeout=60)
+    pid = m.start_in_background("pages 64 4", "filled")
     m.check(f"checkpoint -k {pid} large.img", timeout=60)
     m.power_off()
     m = boot(tmp_path, fresh=False, memory=48)
@@ -284,16 +292,15 @@ def test_no_memory_for_it(tmp_path):
 # ---- images that change, or are damaged
 
 def test_an_image_in_use_can_not_be_spoilt(machine):
-    pid = machine.start_in_background("pages 16 3", "filled")
+    pid = machine.start_in_background("pages 16 5", "filled")
     machine.check(f"checkpoint -k {pid} lazy.img")
     machine.check("cp /echo /echo.copy")
-    machine.start_in_background("restore lazy.img")
-    machine.check("sleep 0.3")
+    place = machine.place()
+    machine.restore_in_background("lazy.img")
     output = machine.check("trouble spoil lazy.img")
     for attempt in ("open for writing", "open to truncate", "truncate", "write"):
         assert re.search(rf"^{attempt}: (?!done)", output, re.M), output
-    machine.expect("all pages are right", timeout=60)
-    machine.check("sleep 0.3")
+    machine.shown_since(place, "all pages are right")
     machine.run("rm lazy.img")
 
 
@@ -313,8 +320,7 @@ def test_a_damaged_page_ends_only_who_touches_it(machine, tmp_path):
     assert machine.run("ckptinfo -v pair.img").status != 0
     result = machine.run("restore -a pair.img")
     assert result.status == 1 and re.search("pair.img: .*checksum", result.output), result
-    machine.start_in_background("restore pair.img")
-    machine.check("sleep 0.3")
+    machine.restore_in_background("pair.img")
     machine.start("touch go")
     output = machine.expect(r"(?s)(pair\.img: .*?)the child's status is (\w+), the parent lives")
     assert "checksum" in output.group(1) and int(output.group(2), 16) & 0x7f, output.group(0)

@@ -4,6 +4,7 @@
 //     storm TICKS          processes that fork and end as fast as they can
 //     pair MIB             a parent, and a child that looks at its memory when the file "go" is there
 //     crowd N              takes places of processes until only N are left; gives them back when the file "go" is there
+//     hoard N FILES        N processes that open a file FILES times each; ends when the file "go" is there
 //     saver PID FILE       saves by the plain call
 //     spoil FILE           tries to change a file in every way; says what it could do
 //     flip FILE OFFSET     changes a byte
@@ -141,6 +142,45 @@ static void crowd(char **argv)
         ;
 }
 
+// Ends with an error if a descriptor isn't good any more.
+static void hold_files(int files, int tell)
+{
+    int fds[OPEN_MAX];
+    char byte;
+
+    for (int i = 0; i < files; i++) {
+        fds[i] = open("/echo", O_RDONLY);
+        if (fds[i] < 0)
+            err(1, "/echo");
+    }
+    close(tell);
+    wait_for_go();
+    for (int i = 0; i < files; i++)
+        if (read(fds[i], &byte, 1) != 1)
+            err(1, "descriptor %d", fds[i]);
+}
+
+static void hoard(char **argv)
+{
+    int processes = atoi(argv[0]), files = atoi(argv[1]), status, wrong = 0, ends[2];
+    char byte;
+
+    if (pipe(ends))
+        err(1, "pipe");
+    for (int i = 0; i < processes; i++)
+        if (fork() == 0) {
+            close(ends[0]);
+            hold_files(files, ends[1]);
+            _exit(0);
+        }
+    close(ends[1]);
+    wrong = read(ends[0], &byte, 1) != 0;
+    printf("hoarded\n");
+    while (wait(&status) >= 0)
+        wrong += status != 0;
+    printf("hoard: %d wrong\n", wrong);
+}
+
 static void saver(char **argv)
 {
     if (checkpoint(atoi(argv[0]), argv[1]) < 0)
@@ -210,9 +250,8 @@ static const struct {
     void (*run)(char **argv);
     int arguments;
 } troubles[] = {
-    { "churn", churn, 1 }, { "storm", storm, 1 },   { "pair", pair, 1 },
-    { "crowd", crowd, 1 }, { "saver", saver, 2 },   { "spoil", spoil, 1 },
-    { "flip", flip, 2 },   { "become", become, 1 }, { "litter", litter, 0 },
+    { "churn", churn, 1 }, { "storm", storm, 1 }, { "pair", pair, 1 }, { "crowd", crowd, 1 },   { "hoard", hoard, 2 },
+    { "saver", saver, 2 }, { "spoil", spoil, 1 }, { "flip", flip, 2 }, { "become", become, 1 }, { "litter", litter, 0 },
 };
 
 int main(int argc, char **argv)
@@ -222,6 +261,6 @@ int main(int argc, char **argv)
             troubles[i].run(argv + 2);
             return 0;
         }
-    fprintf(stderr, "usage: trouble churn|storm|pair|crowd|saver|spoil|flip|become|litter ARGUMENT...\n");
+    fprintf(stderr, "usage: trouble churn|storm|pair|crowd|hoard|saver|spoil|flip|become|litter ARGUMENT...\n");
     return 2;
 }

@@ -107,6 +107,33 @@ static void work_unwaited(void *arg)
     end();
 }
 
+// Some of these epochs are large, so that the file becomes shorter after them; families fork, so that pages are looked
+// for in what is under way; and saves that are to be waited for are given up meanwhile.
+static void work_given_up(void *arg)
+{
+    struct plan plan = { CKPT_SAVE_TREE | CKPT_SAVE_EXTERNAL, 1 + host_random(2), NEVER_CANCEL, false };
+    struct outcome out;
+
+    begin();
+    life_begin(&lives[0], 100);
+    life_save(&lives[0], &books[0], &plan, &out);
+    host_slow_flushes(100);
+    for (u32 n = 0; n < STEADY_STEPS / 2; n++) {
+        for (u32 k = 1 + host_random(3); k > 0; k--) {
+            household_change(&lives[0].h, host_random(4) ? host_random(8) : 150);
+            if (host_random(8) == 0)
+                host_random(2) ? household_fork(&lives[0].h) : household_exit(&lives[0].h);
+            life_save_unwaited(&lives[0], &books[0], &plan);
+            if (host_random(2) == 0)
+                life_give_up(&lives[0], &books[0], &plan);
+        }
+        (void)life_await(&lives[0], &books[0]);
+    }
+    host_slow_flushes(0);
+    life_end(&lives[0]);
+    end();
+}
+
 // Two families that take turns and share the names.
 static void work_in_turns(void *arg)
 {
@@ -190,6 +217,11 @@ static void try_unwaited(void)
     attempt(DISK_BLOCKS, work_unwaited);
 }
 
+static void try_given_up(void)
+{
+    attempt(DISK_BLOCKS, work_given_up);
+}
+
 static void try_in_turns(void)
 {
     attempt(DISK_BLOCKS, work_in_turns);
@@ -202,8 +234,8 @@ static void try_at_once(void)
 
 int main(int argc, char **argv)
 {
-    static void (*const workloads[])(void) = { try_alone,   try_in_turns, try_full_disk,
-                                               try_at_once, try_steadily, try_unwaited };
+    static void (*const workloads[])(void) = { try_alone,    try_in_turns, try_full_disk, try_at_once,
+                                               try_steadily, try_unwaited, try_given_up };
 
     life_prepare();
     return crash_main(argc, argv, "ckpt_crash_test", workloads, ARRAY_SIZE(workloads));

@@ -9,6 +9,7 @@
 #include "image.h"
 #include <base/string.h>
 #include <ckpt/ckpt.h>
+#include <sched/thread.h>
 #include <stdlib.h>
 #include <uapi/checkpoint.h>
 #include <uapi/errno.h>
@@ -18,6 +19,7 @@
 #define WORK_PAGES    8  // of a small epoch
 #define EPOCHS_BEFORE 4
 #define UNWAITED      5
+#define TIMES         30
 #define BEYOND        3  // places of faults that aren't reached, until no more are tried
 
 static struct book book;
@@ -266,6 +268,103 @@ static void fail_unwaited(void *arg)
     (void)!fs_unmount();
 }
 
+// ---- on what is under way
+
+static void change_and_save(const struct plan *plan, u32 pages)
+{
+    struct outcome out;
+
+    household_change(&life.h, pages);
+    life_save(&life, &book, plan, &out);
+    CHECK(!out.err);
+}
+
+// One that is large, and whose blocks are spare then.
+static void save_a_few(void)
+{
+    struct plan plan = { CKPT_SAVE_EXTERNAL, 1, NEVER_CANCEL, false };
+
+    change_and_save(&plan, WORK_PAGES);
+    change_and_save(&plan, 300);
+    change_and_save(&plan, WORK_PAGES);
+}
+
+static void save_unwaited(const struct plan *plan)
+{
+    household_change(&life.h, WORK_PAGES);
+    life_save_unwaited(&life, &book, plan);
+}
+
+// The file's newest epoch isn't durable and has fewer blocks than the durable one. What would go on from it is given
+// up, and cuts off what it had put out.
+static void give_up_after_shorter(void *arg)
+{
+    struct plan plan = { CKPT_SAVE_EXTERNAL, 1, NEVER_CANCEL, false };
+
+    begin();
+    save_a_few();
+    host_slow_flushes(1000);
+    save_unwaited(&plan);
+    life_give_up(&life, &book, &plan);
+    CHECK(sound_epoch() >= 3);
+    host_slow_flushes(0);
+    (void)life_await(&life, &book);
+    end();
+}
+
+// Who waits is told of his own failure only: what others began before becomes durable.
+static void fail_a_waited_one(void *arg)
+{
+    struct plan plan = { CKPT_SAVE_EXTERNAL, 2, NEVER_CANCEL, false };
+    struct ckpt_save_args args = { .pid = 100, .flags = plan.flags, .history = plan.history };
+    struct ckpt_figures figures;
+    u64 resume = 0;
+
+    begin();
+    save_a_few();
+    change_and_save(&plan, WORK_PAGES);
+    host_slow_flushes(1000);
+    for (u32 k = 0; k < 2; k++) {  // one is being committed, the other waits for that
+        save_unwaited(&plan);
+        for (u32 n = 0; n < 50; n++)
+            thread_yield();
+    }
+    household_change(&life.h, WORK_PAGES);
+    host_fail_disk(DISK_WRITE, 1, false);
+    CHECK(ckpt_save(&args, book.path, &resume, &figures) == -EIO && host_disk_failed());
+    host_fail_disk(DISK_WRITE, 0, false);
+    host_slow_flushes(0);
+    (void)life_await(&life, &book);
+    end();
+}
+
+static void let_writes_go(void *arg)
+{
+    for (u32 n = 0; n < 3000; n++)
+        thread_yield();
+    host_hold_writes(false);
+}
+
+// A child's pages are looked for in its parent's tree, whose blocks are still under way.
+static void fork_on_the_way(void *arg)
+{
+    struct plan plan = { CKPT_SAVE_TREE | CKPT_SAVE_EXTERNAL, 2, NEVER_CANCEL, false };
+
+    begin();
+    for (u32 n = 0; n < 8; n++)
+        change_and_save(&plan, WORK_PAGES);
+    for (u32 n = 0; n < 20; n++) {
+        host_hold_writes(true);
+        host_spawn(let_writes_go, NULL);
+        save_unwaited(&plan);
+        household_fork(&life.h);
+        life_save_unwaited(&life, &book, &plan);
+        (void)life_await(&life, &book);
+        household_exit(&life.h);
+    }
+    end();
+}
+
 static void fail_everywhere(void (*work)(void *), enum what what, bool from_then_on)
 {
     u32 beyond = 0;
@@ -284,6 +383,7 @@ int main(int argc, char **argv)
 {
     static const struct course courses[] = { { 1, true },  { 2, true },  { 8, true },
                                              { 1, false }, { 3, false }, { 8, false } };
+    static void (*const under_way[])(void *) = { give_up_after_shorter, fail_a_waited_one, fork_on_the_way };
 
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     host_set_memory(1000);
@@ -292,6 +392,11 @@ int main(int argc, char **argv)
         host_set_place("ckpt_fault_test: course %u", i);
         host_seed(seed * 1000 + i);
         attempt(go_on_long, (void *)&courses[i]);
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(under_way) * TIMES; i++) {
+        host_set_place("ckpt_fault_test: under way %u", i);
+        host_seed(seed * 1000 + i);
+        attempt(under_way[i % ARRAY_SIZE(under_way)], NULL);
     }
     for (enum what what = MEMORY; what < WHATS; what++)
         for (u32 on = 0; on < 2; on++)

@@ -135,6 +135,8 @@ static int job_do(struct job *j, const struct ckpt_save_args *args, const char *
         err = store_commit(j->store);
     if (!err)
         epoch_leave(j->epoch);
+    if (!err && store_is_long(j->store))
+        store_trim(j->store);
     return err;
 }
 
@@ -143,6 +145,7 @@ static int save_cancellable(const struct ckpt_save_args *args, const char *path,
     struct job *j = calloc(1, sizeof(*j));
 
     j->cancel_after = cancel_after;
+    j->cancelled = cancel_after == 0;
     host_spawn(cancel, j);
     int err = job_do(j, args, path);
     if (j->epoch)
@@ -348,6 +351,13 @@ void life_save_unwaited(struct life *l, struct book *b, const struct plan *plan)
     l->unwaited_count++;
     b->now->newest++;
     b->now->epochs[m->number] = m;
+}
+
+void life_give_up(struct life *l, struct book *b, const struct plan *plan)
+{
+    struct ckpt_save_args args = { .pid = l->h.pid, .flags = plan->flags, .history = plan->history };
+
+    CHECK(save_cancellable(&args, b->path, 0) == -EINTR);
 }
 
 // Now that they can be read.

@@ -50,6 +50,9 @@ void life_save(struct life *l, struct book *b, const struct plan *plan, struct o
 /* Save it to the name's image, from which it goes on, without waiting; up to UNWAITED_MAX times. */
 void life_save_unwaited(struct life *l, struct book *b, const struct plan *plan);
 
+/* Begin a save that is cancelled from the start. */
+void life_give_up(struct life *l, struct book *b, const struct plan *plan);
+
 /* Wait for all of them, one after the other, and check what is there then. Returns how often the disk was flushed since
  * the first one. */
 u32 life_await(struct life *l, struct book *b);

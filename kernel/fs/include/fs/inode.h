@@ -73,6 +73,10 @@ MUST_CHECK int inode_preallocate(struct inode *i, u64 size);
 
 MUST_CHECK int inode_truncate(struct inode *i, u64 size);
 
+/* The same, but only to make it shorter, and -ESTALE if it isn't as it was when inode_identify() told of so many
+ * changes. */
+MUST_CHECK int inode_truncate_unchanged(struct inode *i, u64 changes, u64 size);
+
 /* Its contents and what makes it reachable are durable when it returns. */
 MUST_CHECK int inode_sync(struct inode *i);
 
