@@ -1,6 +1,8 @@
 """Amber comes up on every machine that it promises to, and says what is wrong with the others."""
 import os
 import re
+import signal
+import time
 
 import pytest
 
@@ -20,6 +22,21 @@ def test_memory(disk, memory):
     mib = m.counters()["frames_total"] * 4096 >> 20
     assert min(memory, 1536) * 0.85 <= mib <= memory
     assert m.check("echo alive") == "alive\n"
+    m.power_off()
+
+
+def test_a_host_that_stops_the_machine_while_its_clock_is_measured(disk):
+    """Again and again for longer than the timer takes to count down, which the kernel measures by."""
+    m = machines.Machine(disk, shell=False)
+    for _ in range(60):
+        os.kill(m.child.pid, signal.SIGSTOP)
+        time.sleep(0.07)
+        os.kill(m.child.pid, signal.SIGCONT)
+        time.sleep(0.006)
+    m.wait_for_prompt()
+    began = time.monotonic()
+    m.check("sleep 2")
+    assert 1.9 < time.monotonic() - began < 7
     m.power_off()
 
 

@@ -15,6 +15,7 @@
 #define PIT_LATCH    0x80  // channel 2
 #define PIT_PERIODIC 0x34  // channel 0, both bytes, mode 2
 #define PIT_GATE     0x61  // bit 0 opens channel 2, bit 1 is the loudspeaker
+#define PIT_ENDED    0x20  // there: channel 2 has counted down to zero since it was set
 #define PIT_MEASURE  (PIT_HZ / 100)
 
 // ns = counts * scale >> SCALE_SHIFT
@@ -68,7 +69,8 @@ static struct moment moment_now(void)
     return best;
 }
 
-static void measure(void)
+// False: we were stopped for so long meanwhile that the counter has come to its end, and begun anew.
+static bool measure(void)
 {
     out8(PIT_GATE, (in8(PIT_GATE) & 0xfc) | 1);
     out8(PIT_COMMAND, PIT_ONCE);
@@ -81,11 +83,14 @@ static void measure(void)
     do
         b = moment_now();
     while ((u16)(a.pit - b.pit) < PIT_MEASURE);
+    if (in8(PIT_GATE) & PIT_ENDED)
+        return false;
 
     u32 pit = (u16)(a.pit - b.pit);
     u64 ns = (u64)pit * 838095110 / 1000000;  // of 1e9 / PIT_HZ each
     scale = (u32)((ns << SCALE_SHIFT) / (b.tsc - a.tsc));
     timer_period = (u32)((u64)(a.lapic - b.lapic) * (PIT_HZ / TICK_HZ) / pit);
+    return true;
 }
 
 static void pit_tick(void *unused)
@@ -112,6 +117,7 @@ void tick_start(void)
 
 void clock_init(void)
 {
-    measure();
+    while (!measure())
+        ;
     tick_start();
 }
