@@ -120,6 +120,17 @@ class Machine:
         assert result.status == 0, f"{command}: {result}"
         return result.output
 
+    def restore_in_background(self, arguments):
+        """Restore with &, and wait until that pid is the restored process; returns it."""
+        pid = self.start_in_background(f"restore {arguments}")
+        for _ in range(100):
+            row = re.search(rf"^ *{pid} .*$", self.check("ps"), re.M)
+            assert row, f"restore {arguments} has ended; the console's end:\n{self.console()[-3000:]}"
+            if row.group().split()[3] != "0":
+                return pid
+            self.check("sleep 0.1")
+        raise AssertionError(f"restore {arguments} takes too long")
+
     def counters(self):
         """The kernel's counters of live things (uapi/sys.h), as a dict."""
         text = self.check("counters")
@@ -159,9 +170,17 @@ class Machine:
     def standing_still(self):
         """So its disk doesn't change meanwhile."""
         threads = f"/proc/{self.child.pid}/task"
+
+        def runs(thread):
+            try:
+                with open(f"{threads}/{thread}/stat", encoding="ascii") as file:
+                    return file.read().rpartition(") ")[2][0] not in "TZX"
+            except (FileNotFoundError, ProcessLookupError):  # it has just ended
+                return False
+
         os.kill(self.child.pid, signal.SIGSTOP)
         try:
-            while any(open(f"{threads}/{t}/stat", encoding="ascii").read().rpartition(") ")[2][0] not in "TZX" for t in os.listdir(threads)):
+            while any(runs(t) for t in os.listdir(threads)):
                 time.sleep(0.001)
             yield
         finally:

@@ -108,7 +108,7 @@ def test_saving_what_was_restored_from_a_lie(tmp_path, good_image):  # noqa: F81
         pid = m.start_in_background(f"{RESTORE} /bad/i{n}")
         m.run(f"checkpoint {pid} /bad/i{n}")
         m.run(f"checkpoint -k {pid} /bad/i{n}")
-    m.check("sleep 1")
+    m.check("sleep 2")
     after = m.counters()
     m.power_off()
     machines.assert_fs_clean(disk)

@@ -17,10 +17,7 @@ def folder():
 
 
 def start_holder(m, mib):
-    m.start(f"holder {mib} &")
-    pid = int(m.expect(r"\[\d+\] (\d+)\r*\n").group(1))
-    m.expect("holding", timeout=120)
-    return pid
+    return m.start_in_background(f"holder {mib}", "holding", timeout=120)
 
 
 def test_files_written(folder):

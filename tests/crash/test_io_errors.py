@@ -100,13 +100,15 @@ def test_disk_fails(folder, fresh, durable, spans, kind, once):
         disk = machines.copy_disk(fresh, os.path.join(folder, f"{kind}.img"))
         m = boot(disk, rules(os.path.join(folder, "rules"), kind, number, once))
         failed = work(m)
+        read_only = "read-only from now on" in m.console()
+        # How many flushes there are depends on how long it all takes.
+        spared = kind == "flush" and not read_only and requests(m)["flush"] < number
         console = m.console()
         m.kill()
         place = f"{kind} {number}: {failed}\n{console[-2000:]}"
         assert "panic on CPU" not in console, place
-        read_only = "read-only from now on" in console
         heard += any(re.search("input/output error|read-only", output) for _, output in failed)
-        if kind == "flush":
+        if kind == "flush" and not spared:
             assert read_only, f"the journal cannot go on without flushes: {place}"
         machines.run_tool("fsck", "-y", disk, statuses=(0, 1))
         promised = WORK[0] not in (command for command, _ in failed)

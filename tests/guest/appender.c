@@ -17,6 +17,8 @@ int main(int argc, char **argv)
     int fd = open(argv[1], O_CREATE | O_WRONLY | O_TRUNC);
     int other = dup(fd);
     for (int i = 1; i <= n; i++) {
+        if (i == 3)
+            printf("appending\n");
         snprintf(line, sizeof(line), "line %d\n", i);
         // Both descriptors are one open file, before and after a restore: they move one offset.
         if (write(i % 2 ? fd : other, line, strlen(line)) != (ssize_t)strlen(line)) {

@@ -393,14 +393,20 @@ static void end_orphans(void)
 // It may fail to restore; or later, when memory doesn't come, and then some of the family end.
 static int restore_round(int n, bool eager)
 {
-    int status = -1;
+    int status = -1, ends[2];
+    char byte;
 
     unlink(STOP_FILE);
     fflush(stdout);
+    CHECK(pipe(ends) == 0, "pipe");
     pid_t pid = fork();
     CHECK(pid >= 0, "fork");
     if (pid == 0)
         restore(n, eager);
+    // Its end is closed when it has come back, and when it is somebody else.
+    close(ends[1]);
+    CHECK(read(ends[0], &byte, 1) == 0, "n = %d: the pipe", n);
+    close(ends[0]);
     for (int i = 0; i < 20 && waitpid(pid, &status, WNOHANG) == 0; i++)
         sleep_ticks(1);
     if (status != -1) {
@@ -434,13 +440,18 @@ static int eager_round(int n)
 static void prepare_restore(void)
 {
     struct ckpt_figures figures;
+    struct sysinfo before, now;
 
+    sysinfo(&before);
     family = start_family();
     unlink(IMAGE);
     CHECK(save(CKPT_SAVE_KILL, &figures) == 0, "the checkpoint");
     CHECK(waitpid(family, NULL, 0) == family, "the family");
     family = 0;
-    sleep_ticks(10);
+    do {
+        sleep_ticks(10);
+        sysinfo(&now);
+    } while (now.procs_live > before.procs_live);
 }
 
 static const struct operation {

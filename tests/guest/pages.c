@@ -8,7 +8,6 @@
 int main(int argc, char **argv)
 {
     size_t words = (size_t)(argc > 1 ? atoi(argv[1]) : 4) * 1024 * 1024 / 4;
-    int end = uptime() + 100 * (argc > 2 ? atoi(argv[2]) : 3);
     uint32_t *memory = malloc(words * 4);
     uint32_t sum = 0;
 
@@ -19,6 +18,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < words; i++)
         memory[i] = (uint32_t)i * 2654435761u ^ 0x5a5a5a5a;
     printf("filled\n");
+    int end = uptime() + 100 * (argc > 2 ? atoi(argv[2]) : 3);
     for (uint32_t n = 0; uptime() < end; n++)
         sum += n * n;
     for (size_t i = 0; i < words; i++)
