@@ -29,6 +29,10 @@
 #define MEMBERS   3
 #define REPEATS   40  // of a round that left kernel objects behind: a leak does so each time, a cache or marks do not
 
+// Ticks in which a restored family has met all that it can meet: pages may still have to be read.
+#define LATE_LAZY  20
+#define LATE_EAGER 8
+
 #define CHECK(condition, ...)                                                                                          \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
@@ -353,7 +357,7 @@ static void prepare_checkpoint(void)
     newest = figures.epoch;
 }
 
-static void restore(int n, bool eager)
+static void restore(int n, bool eager, int tell)
 {
     struct ckpt_restore_args args = { .path = (uintptr_t)IMAGE, .flags = eager ? CKPT_RESTORE_EAGER : 0 };
     int ends[2], file = open("/", O_RDONLY), before = getpid();
@@ -369,6 +373,7 @@ static void restore(int n, bool eager)
     CHECK(result == -1 && failed && makes_sense(error), "n = %d: result %d, error %s", n, result, strerror(error));
     CHECK(getpid() == before && memory_is_right(7) && close(file) == 0, "n = %d: changed", n);
     CHECK(read(ends[0], &byte, 1) == 1 && byte == 'x', "n = %d: pipe", n);
+    CHECK(write(tell, "back", 1) == 1, "pipe");
     exit(77);
 }
 
@@ -402,12 +407,14 @@ static int restore_round(int n, bool eager)
     pid_t pid = fork();
     CHECK(pid >= 0, "fork");
     if (pid == 0)
-        restore(n, eager);
-    // Its end is closed when it has come back, and when it is somebody else.
+        restore(n, eager, ends[1]);
+    // It says so when it has come back; its end is closed when it is somebody else.
     close(ends[1]);
-    CHECK(read(ends[0], &byte, 1) == 0, "n = %d: the pipe", n);
+    bool is_back = read(ends[0], &byte, 1) == 1;
     close(ends[0]);
-    for (int i = 0; i < 20 && waitpid(pid, &status, WNOHANG) == 0; i++)
+    if (is_back)
+        CHECK(waitpid(pid, &status, 0) == pid, "n = %d: the child is lost", n);
+    for (int i = 0; i < (eager ? LATE_EAGER : LATE_LAZY) && !is_back && waitpid(pid, &status, WNOHANG) == 0; i++)
         sleep_ticks(1);
     if (status != -1) {
         // fail_at() was called in the child if it came back.
