@@ -124,12 +124,11 @@ class Machine:
         """Restore with &, and wait until that pid is the restored process; returns it."""
         pid = self.start_in_background(f"restore {arguments}")
         for _ in range(100):
-            row = re.search(rf"^ *{pid} .*$", self.check("ps"), re.M)
-            assert row, f"restore {arguments} has ended; the console's end:\n{self.console()[-3000:]}"
-            if row.group().split()[3] != "0":
+            row = re.search(rf"^ *{pid} +\S+ +\S+ +(\S+)", self.check("ps"), re.M)
+            if row and row.group(1) != "0":
                 return pid
             self.check("sleep 0.1")
-        raise AssertionError(f"restore {arguments} takes too long")
+        raise AssertionError(f"restore {arguments}: nobody came; the console's end:\n{self.console()[-3000:]}")
 
     def counters(self):
         """The kernel's counters of live things (uapi/sys.h), as a dict."""

@@ -79,9 +79,9 @@ def pytest(phase, *paths, cpus=None, checked=False):
 
 
 def ckpt_tests(hostile):
-    """The files of tests/ckpt: those about what fails or lies, or the others."""
+    """The files of tests/ckpt: those about what fails or lies and about the engine, or the others. Both take about as long."""
     folder = os.path.join(ROOT, "tests/ckpt")
-    about = re.compile("test_(hostile|crafted|failures|gdb)")
+    about = re.compile("test_(hostile|crafted|failures|gdb|engine)")
     return [os.path.join(folder, f) for f in sorted(os.listdir(folder)) if f.startswith("test_") and bool(about.match(f)) == hostile]
 
 
