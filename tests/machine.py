@@ -120,15 +120,20 @@ class Machine:
         assert result.status == 0, f"{command}: {result}"
         return result.output
 
+    def wait_for(self, command, pattern):
+        """Repeat a command until its output has the pattern."""
+        for _ in range(100):
+            output = self.run(command).output
+            if re.search(pattern, output, re.M):
+                return
+            self.check("sleep 0.2")
+        raise AssertionError(f"{command}: {pattern!r} did not come; at last:\n{output}")
+
     def restore_in_background(self, arguments):
         """Restore with &, and wait until that pid is the restored process; returns it."""
         pid = self.start_in_background(f"restore {arguments}")
-        for _ in range(100):
-            row = re.search(rf"^ *{pid} +\S+ +\S+ +(\S+)", self.check("ps"), re.M)
-            if row and row.group(1) != "0":
-                return pid
-            self.check("sleep 0.1")
-        raise AssertionError(f"restore {arguments}: nobody came; the console's end:\n{self.console()[-3000:]}")
+        self.wait_for("ps", rf"^ *{pid} +\S+ +\S+ +[1-9]")  # its job
+        return pid
 
     def counters(self):
         """The kernel's counters of live things (uapi/sys.h), as a dict."""

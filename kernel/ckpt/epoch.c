@@ -108,15 +108,11 @@ int epoch_pages(struct epoch *x, u64 index, u32 count, struct frame *const *fram
     return epoch_placed_pages(x, index, count, block, crc);
 }
 
-// Blocks of this epoch have arrived when that is asked for; those of the ones before may be under way.
 static int read_written(void *ctx, u64 offset, void *buf, size_t n)
 {
     struct epoch *x = ctx;
     struct piece piece = { .data = buf, .size = (u32)n };
     size_t done = 0;
-
-    if (x->store->continues)
-        commit_await_blocks(x->store->image.commit);
     int err = inode_read(x->store->output.inode, offset, &piece, 1, &done);
 
     x->kin->read_error = err || done == n ? err : -EIO;
@@ -147,6 +143,19 @@ static void meet_kin(struct epoch *x, u32 i)
     ckpt_lookup_init(&x->kin->lookup, &all, &x->trees[parent]);
 }
 
+// The parent's tree is of this epoch's blocks and of earlier ones', which may be under way, too.
+static int make_readable(struct epoch *x)
+{
+    int err = x->kin->readable ? 0 : output_flush(&x->store->output);
+
+    if (err || x->kin->readable)
+        return err;
+    if (x->store->continues)
+        commit_await_blocks(x->store->image.commit);
+    x->kin->readable = true;
+    return 0;
+}
+
 // Is the page in the parent's tree? One reference is that of the table that has it: then nobody else has it.
 static int find_with_kin(struct epoch *x, uaddr_t va, struct frame *frame, struct ckpt_page *page)
 {
@@ -155,10 +164,9 @@ static int find_with_kin(struct epoch *x, uaddr_t va, struct frame *frame, struc
     *page = (struct ckpt_page){ 0 };
     if (!kin || !kin->space || frame->refs == 1 || vmspace_present(kin->space, va) != frame)
         return 0;
-    int err = kin->readable ? 0 : output_flush(&x->store->output);
+    int err = make_readable(x);
     if (err)
         return err;
-    kin->readable = true;
     enum ckpt_error error = ckpt_lookup(&kin->lookup, va / PAGE_SIZE, false, page);
     return error ? refuse_kin(x, error) : 0;
 }

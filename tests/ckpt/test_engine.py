@@ -50,7 +50,7 @@ def test_every_kept_epoch_can_be_restored(machine):
 
 
 def test_epochs_that_nobody_waits_for_go_on_from_each_other(machine):
-    pid = machine.start_in_background("counter 10000 5", "count 2\r*\n")
+    pid = machine.start_in_background("counter 250 5", "count 2\r*\n")
     save(machine, f"{pid} many.img")
     machine.check("; ".join([f"checkpoint -n -H 3 {pid} many.img"] * 12), timeout=60)
     # Who restores gets the newest that is written, durable or not by then.
@@ -58,8 +58,10 @@ def test_epochs_that_nobody_waits_for_go_on_from_each_other(machine):
     assert epoch == 14 and written < pages / 2, "it went on from the thirteenth"
     kill(machine, pid)
     assert re.findall(r"^epoch (\d+)", machine.check("ckptinfo -l many.img"), re.M) == ["14", "13", "12"]
-    starts = [first_count(machine, f"-e {n} many.img") for n in (12, 13, 14)]
-    assert starts == sorted(starts), starts
+    place = machine.place()
+    for n in (14, 13, 12):
+        machine.check(f"(restore -e {n} many.img; echo status $?) & true")
+    machine.shown_since(place, "status 250", times=3)
     machine.check("ckptinfo -v many.img")
 
 
@@ -235,10 +237,9 @@ def test_eager_and_lazy_are_alike(machine):
 
 def test_checkpoints_of_one_target_at_a_time_and_many_at_once(machine):
     place = machine.place()
-    pid = machine.start_in_background("registers 5", "holding")
-    for n in range(4):
-        result = machine.run(f"checkpoint {pid} one.img & checkpoint {pid} two.img & checkpoint {pid} one.img")
-        assert result.status == 0 or (n and "no such process" in result.output), result
+    pid = machine.start_in_background("registers 10", "holding")
+    for _ in range(4):
+        machine.check(f"checkpoint {pid} one.img & checkpoint {pid} two.img & checkpoint {pid} one.img")
     machine.run("wait")
     machine.shown_since(place, "all registers held", timeout=120)
     for image in ("one.img", "two.img"):

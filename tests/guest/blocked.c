@@ -1,4 +1,5 @@
-// blocked sleep|read|pipe-read|pipe-write|wait: blocks in that call, says what came of it.
+// blocked sleep|read|pipe-read|pipe-write|wait [TICKS]: blocks in that call, for 300 TICKS if not told, says what came
+// of it.
 #include <amber.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,13 +9,14 @@
 #include <unistd.h>
 
 enum { FLOOD = 100000 };
+static int ticks = 300;
 
 static int block_in_sleep(void)
 {
     int before = uptime();
-    int result = sleep_ticks(300);
+    int result = sleep_ticks(ticks);
 
-    printf("slept: %d, %s\n", result, uptime() - before >= 300 ? "long enough" : "too short");
+    printf("slept: %d, %s\n", result, uptime() - before >= ticks ? "long enough" : "too short");
     return 0;
 }
 
@@ -28,7 +30,7 @@ static int block_in_read(void)
     return 0;
 }
 
-// The child writes after three seconds.
+// The child writes after a while.
 static int block_in_pipe_read(void)
 {
     char text[10];
@@ -36,7 +38,7 @@ static int block_in_pipe_read(void)
 
     pipe(fds);
     if (fork() == 0) {
-        sleep_ticks(300);
+        sleep_ticks(ticks);
         write(fds[1], "through", 7);
         _exit(0);
     }
@@ -45,7 +47,7 @@ static int block_in_pipe_read(void)
     return 0;
 }
 
-// The child reads after three seconds; the write is larger than any pipe.
+// The child reads after a while; the write is larger than any pipe.
 static int block_in_pipe_write(void)
 {
     static char flood[FLOOD];
@@ -56,7 +58,7 @@ static int block_in_pipe_write(void)
     pid_t child = fork();
     if (child == 0) {
         close(fds[1]);
-        sleep_ticks(300);
+        sleep_ticks(ticks);
         while ((n = read(fds[0], flood, sizeof(flood))) > 0)
             got += (int)n;
         _exit(got == FLOOD ? 0 : 1);
@@ -73,7 +75,7 @@ static int block_in_wait(void)
     int status;
 
     if (fork() == 0) {
-        sleep_ticks(300);
+        sleep_ticks(ticks);
         _exit(5);
     }
     pid_t pid = wait(&status);
@@ -91,11 +93,13 @@ int main(int argc, char **argv)
         { "pipe-write", block_in_pipe_write }, { "wait", block_in_wait },
     };
 
+    if (argc > 2)
+        ticks = atoi(argv[2]);
     for (unsigned i = 0; argc > 1 && i < sizeof(ways) / sizeof(ways[0]); i++)
         if (strcmp(argv[1], ways[i].name) == 0) {
             printf("blocking\n");
             return ways[i].block();
         }
-    fprintf(stderr, "usage: blocked sleep|read|pipe-read|pipe-write|wait\n");
+    fprintf(stderr, "usage: blocked sleep|read|pipe-read|pipe-write|wait [TICKS]\n");
     return 2;
 }

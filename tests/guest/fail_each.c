@@ -29,10 +29,6 @@
 #define MEMBERS   3
 #define REPEATS   40  // of a round that left kernel objects behind: a leak does so each time, a cache or marks do not
 
-// Ticks in which a restored family has met all that it can meet: pages may still have to be read.
-#define LATE_LAZY  20
-#define LATE_EAGER 8
-
 #define CHECK(condition, ...)                                                                                          \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
@@ -414,7 +410,7 @@ static int restore_round(int n, bool eager)
     close(ends[0]);
     if (is_back)
         CHECK(waitpid(pid, &status, 0) == pid, "n = %d: the child is lost", n);
-    for (int i = 0; i < (eager ? LATE_EAGER : LATE_LAZY) && !is_back && waitpid(pid, &status, WNOHANG) == 0; i++)
+    for (int i = 0; i < 20 && !is_back && waitpid(pid, &status, WNOHANG) == 0; i++)
         sleep_ticks(1);
     if (status != -1) {
         // fail_at() was called in the child if it came back.

@@ -47,10 +47,11 @@ def test_exit_statuses(machine):
 
 def interrupt(machine):
     """Until there is a prompt again: before the program has the terminal the key is only a byte."""
-    for _ in range(60):
+    for n in range(60):
         machine.send("\x03")
         if machine.child.expect([machines.pexpect.TIMEOUT, machines.PROMPT], timeout=1):
-            machine.check("true")
+            if n:  # that one had not been answered yet when the next one was sent
+                machine.check("true")
             return
     raise AssertionError(machine.console()[-2000:])
 

@@ -1,7 +1,7 @@
 // trouble WHAT: processes that are hard to checkpoint or restore, and who troubles those that do.
 //
 //     churn MIB            changes all of its memory again and again, and looks whether it is as it should be
-//     storm TICKS          processes that fork and end as fast as they can
+//     storm                processes that fork and end as fast as they can, until the file "go" is there
 //     pair MIB             a parent, and a child that looks at its memory when the file "go" is there
 //     crowd N              takes places of processes until only N are left; gives them back when the file "go" is there
 //     hoard N FILES        N processes that open a file FILES times each; ends when the file "go" is there
@@ -66,12 +66,17 @@ static void churn(char **argv)
     }
 }
 
+static int is_there(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0;
+}
+
 static void storm(char **argv)
 {
-    int end = uptime() + atoi(argv[0]);
-
     printf("storm\n");
-    for (int n = 0; uptime() < end; n++) {
+    for (int n = 0; n % 64 || !is_there("/go"); n++) {
         pid_t pid = fork();
         if (pid == 0) {
             if (n % 2 && fork() == 0)
@@ -87,13 +92,6 @@ static void storm(char **argv)
     while (wait(NULL) >= 0)
         ;
     printf("calm\n");
-}
-
-static int is_there(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0;
 }
 
 static void wait_for_go(void)
@@ -162,7 +160,7 @@ static void hold_files(int files, int tell)
 
 static void hoard(char **argv)
 {
-    int processes = atoi(argv[0]), files = atoi(argv[1]), status, wrong = 0, ends[2];
+    int processes = atoi(argv[0]), files = atoi(argv[1]), status, wrong, ends[2];
     char byte;
 
     if (pipe(ends))
@@ -250,7 +248,7 @@ static const struct {
     void (*run)(char **argv);
     int arguments;
 } troubles[] = {
-    { "churn", churn, 1 }, { "storm", storm, 1 }, { "pair", pair, 1 }, { "crowd", crowd, 1 },   { "hoard", hoard, 2 },
+    { "churn", churn, 1 }, { "storm", storm, 0 }, { "pair", pair, 1 }, { "crowd", crowd, 1 },   { "hoard", hoard, 2 },
     { "saver", saver, 2 }, { "spoil", spoil, 1 }, { "flip", flip, 2 }, { "become", become, 1 }, { "litter", litter, 0 },
 };
 

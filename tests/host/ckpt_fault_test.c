@@ -19,8 +19,8 @@
 #define WORK_PAGES    8  // of a small epoch
 #define EPOCHS_BEFORE 4
 #define UNWAITED      5
-#define TIMES         10
-#define BEYOND        3  // places of faults that aren't reached, until no more are tried
+#define TIMES         10  // with a seed each
+#define BEYOND        3   // places of faults that aren't reached, until no more are tried
 
 static struct book book;
 static struct life life;
