@@ -7,10 +7,11 @@
 #include <fs/inode.h>
 #include <kern/printk.h>
 #include <kern/time.h>
-#include <sched/thread.h>
 #include <uapi/errno.h>
 
-#define LINGER_NS (NS_PER_SECOND / 200)
+#define LINGER_NS      (NS_PER_SECOND / 200)
+#define LONG_LINGER_NS (NS_PER_SECOND / 50)
+#define ENOUGH         16u  // epochs, not to linger for more
 
 // Guards every image's commit.
 static struct spinlock lock = SPINLOCK_INIT("commits of images", RANK_WAIT);
@@ -19,6 +20,7 @@ void commit_init(struct commit *c)
 {
     list_init(&c->tickets);
     wait_queue_init(&c->changed);
+    wait_queue_init(&c->lingering);
 }
 
 static void await_change(struct commit *c) REQUIRES(lock)
@@ -59,9 +61,12 @@ int commit_add(struct commit *c, struct ticket *t, struct frame *header, const s
         c->header = frame_get(header);
         c->written = *what;
         c->count++;
+        c->waiting++;
         c->under_way++;
         *t = (struct ticket){ .pending = true };
         list_append(&c->tickets, &t->link);
+        if (c->waiting == ENOUGH)
+            wake_all(&c->lingering);
     }
     spin_unlock(&lock);
     if (old)
@@ -125,6 +130,7 @@ static void take_tickets(struct commit *c, struct list *to) REQUIRES(lock)
         list_remove(&t->link);
         list_append(to, &t->link);
     }
+    c->waiting = 0;
 }
 
 static void end_tickets(struct commit *c, struct list *batch, int err) REQUIRES(lock)
@@ -137,6 +143,7 @@ static void end_tickets(struct commit *c, struct list *batch, int err) REQUIRES(
         c->count--;
     }
     wake_all(&c->changed);
+    wake_all(&c->lingering);
 }
 
 // Wait for the blocks of all in the batch. The first error that one met is that of all.
@@ -163,6 +170,7 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
     struct list batch;
 
     list_init(&batch);
+    c->several = c->waiting > 1;
     take_tickets(c, &batch);
     d.slot = 1 - c->durable.slot;
     c->running = true;
@@ -202,13 +210,18 @@ static void step(struct commit *c, struct inode *file) REQUIRES(lock)
         perform(c, file);
 }
 
-void commit_linger(struct commit *c)
+// Where several came while the last one was made, several more will come.
+static u64 linger_end(const struct commit *c) REQUIRES(lock)
+{
+    return c->running ? NEVER : c->ended_ns + (c->several ? LONG_LINGER_NS : LINGER_NS);
+}
+
+void commit_linger(struct commit *c, const struct ticket *t)
 {
     spin_lock(&lock);
-    u64 due = c->ended_ns + LINGER_NS;
+    while (t->pending && c->waiting < ENOUGH && time_ns() < linger_end(c))
+        (void)!wait_on(&c->lingering, &lock, WAIT_UNINTERRUPTIBLE, linger_end(c), "commit");
     spin_unlock(&lock);
-    if (time_ns() < due)
-        (void)!thread_sleep_until(due);
 }
 
 int commit_wait(struct commit *c, struct ticket *t, struct inode *file)

@@ -27,11 +27,13 @@ struct commit {
     struct frame *header;  // of that: a reference; NULL: nothing is to be made durable
     u64 failures;          // how often that was given up
     bool running;
+    bool several;         // epochs are in that one, or in the last one
     u64 ended_ns;         // when the last one ended
     u32 count;            // tickets, those in the commit that runs among them
-    u32 under_way;        // of them, those whose blocks haven't arrived
-    struct list tickets;  // the others
-    struct wait_queue changed;
+    u32 waiting;          // of them, those in the next one
+    u32 under_way;        // of all, those whose blocks haven't arrived
+    struct list tickets;  // the next one's
+    struct wait_queue changed, lingering;
 };
 
 // Who waits for an epoch to be durable.
@@ -66,8 +68,8 @@ void commit_arrived(struct commit *c, struct ticket *t, int err);
 /* Wait until the blocks of all epochs that were added have come to the disk, and can be read. */
 void commit_await_blocks(struct commit *c);
 
-/* Give others a moment to add theirs, if one has just ended. */
-void commit_linger(struct commit *c);
+/* Give others a moment to add theirs, if one runs or has just ended. */
+void commit_linger(struct commit *c, const struct ticket *t);
 
 /* Wait until the epoch is durable, or isn't to be: what the disk says, -ENOMEM. file: the image's. */
 MUST_CHECK int commit_wait(struct commit *c, struct ticket *t, struct inode *file);

@@ -487,7 +487,7 @@ int store_commit(struct store *s)
     struct commit *commit = image_use_commit(s->use);
     store_await_blocks(s);
     if (!s->locked)
-        commit_linger(commit);
+        commit_linger(commit, &s->ticket);
     int err = commit_wait(commit, &s->ticket, s->there);
     s->begun = err && s->locked;
     if (!err && s->memo) {
