@@ -1,6 +1,7 @@
 # The disk image. EXTRA=DIR adds the files of a folder; one of them takes the place of a program of the same name.
 #
-# The image is made anew when a program changed or EXTRA is another one; what was saved on it is then gone.
+# A disk that is there keeps what was saved on it: only programs that changed, and EXTRA's files, are put in their
+# places. `rm build/i386/amber.img` begins anew.
 
 DISK      := $(BUILD)/$(ARCH)/amber.img
 DISK_SIZE ?= 256M
@@ -17,8 +18,11 @@ $(EXTRA_STAMP): always
 	@mkdir -p $(@D)
 	@echo '$(EXTRA)' | cmp -s - $@ || echo '$(EXTRA)' > $@
 
+# With another EXTRA all files go in again, since a name may mean another one now.
+IMAGE_CHANGED = $(if $(filter $(EXTRA_STAMP),$?),$(IMAGE_FILES),$(filter $?,$(IMAGE_FILES)))
+
 $(DISK): $(HOST_TOOLS) $(IMAGE_PROGRAMS) $(EXTRA_STAMP) $(EXTRA_FILES)
-	$(H)/mkfs -f -s $(DISK_SIZE) $@ $(IMAGE_FILES)
+	$(if $(wildcard $@),$(if $(IMAGE_CHANGED),$(H)/amberfs cp $@ $(IMAGE_CHANGED) :/ && )touch $@,$(H)/mkfs -f -s $(DISK_SIZE) $@ $(IMAGE_FILES))
 
 always:
 .PHONY: image always
