@@ -100,7 +100,7 @@ static int write_slot(struct inode *file, u32 slot, struct frame *header)
 }
 
 // An epoch that is reported as failed must not turn up later: its slot becomes empty again, as far as the disk lets it.
-static void clear_slot(struct inode *file, u32 slot)
+static int clear_slot(struct inode *file, u32 slot)
 {
     struct frame *empty = frame_alloc_zeroed();
     int err = empty ? write_slot(file, slot, empty) : -ENOMEM;
@@ -109,17 +109,18 @@ static void clear_slot(struct inode *file, u32 slot)
         printk("checkpoint: whether the image's newest epoch is in it is uncertain\n");
     if (empty)
         frame_put(empty);
+    return err;
 }
 
-static int turn_over(struct inode *file, u32 slot, struct frame *header)
+// *uncertain: it failed, and the header may be there.
+static int turn_over(struct inode *file, u32 slot, struct frame *header, bool *uncertain)
 {
     int err = inode_sync(file);
 
     if (err)
         return err;
     err = write_slot(file, slot, header);
-    if (err)
-        clear_slot(file, slot);
+    *uncertain = err && clear_slot(file, slot);
     return err;
 }
 
@@ -174,10 +175,11 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
     take_tickets(c, &batch);
     d.slot = 1 - c->durable.slot;
     c->running = true;
+    bool uncertain = c->uncertain;
     int err = await_batch(c, &batch);
     spin_unlock(&lock);
     if (!err)
-        err = turn_over(file, d.slot, header);
+        err = turn_over(file, d.slot, header, &uncertain);
     inode_identify(file, &id);
     d.changes = id.changes;
     spin_lock(&lock);
@@ -192,6 +194,7 @@ static void perform(struct commit *c, struct inode *file) REQUIRES(lock)
     } else {
         c->durable = d;
     }
+    c->uncertain = uncertain;
     c->running = false;
     c->ended_ns = time_ns();
     end_tickets(c, &batch, err);
@@ -219,7 +222,7 @@ static u64 linger_end(const struct commit *c) REQUIRES(lock)
 void commit_linger(struct commit *c, const struct ticket *t)
 {
     spin_lock(&lock);
-    while (t->pending && c->waiting < ENOUGH && time_ns() < linger_end(c))
+    while (t->pending && !t->err && c->waiting < ENOUGH && time_ns() < linger_end(c))
         (void)!wait_on(&c->lingering, &lock, WAIT_UNINTERRUPTIBLE, linger_end(c), "commit");
     spin_unlock(&lock);
 }
@@ -241,6 +244,14 @@ u64 commit_settle(struct commit *c, struct inode *file, u32 most)
     u64 failures = c->failures;
     spin_unlock(&lock);
     return failures;
+}
+
+bool commit_is_certain(struct commit *c)
+{
+    spin_lock(&lock);
+    bool certain = !c->uncertain;
+    spin_unlock(&lock);
+    return certain;
 }
 
 bool commit_is_settled(struct commit *c)

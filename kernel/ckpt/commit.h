@@ -26,6 +26,7 @@ struct commit {
     struct turn written;   // of the newest epoch that is written; its slot is not chosen yet
     struct frame *header;  // of that: a reference; NULL: nothing is to be made durable
     u64 failures;          // how often that was given up
+    bool uncertain;        // the slot that isn't the durable one's may have the header of an epoch that failed
     bool running;
     bool several;         // epochs are in that one, or in the last one
     u64 ended_ns;         // when the last one ended
@@ -68,7 +69,8 @@ void commit_arrived(struct commit *c, struct ticket *t, int err);
 /* Wait until the blocks of all epochs that were added have come to the disk, and can be read. */
 void commit_await_blocks(struct commit *c);
 
-/* Give others a moment to add theirs, if one runs or has just ended. */
+/* Give others a moment to add theirs, if one runs or has just ended; not if this one's blocks haven't come to the disk:
+ * others would go on from it. */
 void commit_linger(struct commit *c, const struct ticket *t);
 
 /* Wait until the epoch is durable, or isn't to be: what the disk says, -ENOMEM. file: the image's. */
@@ -77,6 +79,9 @@ MUST_CHECK int commit_wait(struct commit *c, struct ticket *t, struct inode *fil
 /* Wait until at most `most` epochs are written and not durable. Returns how often commits have failed, as
  * commit_header() tells it. */
 u64 commit_settle(struct commit *c, struct inode *file, u32 most);
+
+/* False: an epoch that was reported as failed may be in the file, and its blocks must stay there. */
+bool commit_is_certain(struct commit *c);
 
 /* Is none written and not durable? */
 bool commit_is_settled(struct commit *c);

@@ -7,6 +7,7 @@
 #include "epoch.h"
 #include <base/string.h>
 #include <ckpt/ckpt.h>
+#include <kern/printk.h>
 #include <kern/time.h>
 #include <mm/kmalloc.h>
 #include <proc/proc.h>
@@ -176,10 +177,20 @@ static int write_epoch(struct save *s)
     s->is_begun = true;
     err = epoch_write(s->epoch, waits);
     if (!err && waits)
-        err = store_commit(s->store);
+        err = store_commit(s->store, false);
     if (!err)
         epoch_leave(s->epoch);
     return err;
+}
+
+// Nobody waits for it, and so nobody would know.
+static void say_failed(struct save *s, int err)
+{
+    spin_lock(&lock);
+    bool alone = s->refs == 1;
+    spin_unlock(&lock);
+    if (alone)
+        printk("%s: process %d was not saved (error %d)\n", s->store->path, s->args.pid, -err);
 }
 
 static void run(void *arg)
@@ -195,9 +206,11 @@ static void run(void *arg)
     if (!thaws_late(s))
         release_snapshot(s);
     if (!err && !is_waited_for(s))
-        err = store_commit(s->store);
+        err = store_commit(s->store, !thaws_late(s));
     if (s->snap)
         release_family(s, err);
+    if (err)
+        say_failed(s, err);
     struct store *too_long = !err && store_is_long(s->store) ? s->store : NULL;
     if (too_long)
         s->store = NULL;

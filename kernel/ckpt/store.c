@@ -167,14 +167,14 @@ static void say_not_cut(const struct store *s)
 }
 
 // What was begun may have failed for lack of space: none is left to it. What the durable header tells of is known when
-// no newer one is on its way to the disk.
+// no newer one is on its way to the disk; one that may be there although it failed needs its blocks.
 static void cut_back(struct store *s)
 {
     struct commit *commit = image_use_commit(s->use);
 
     (void)commit_settle(commit, s->there, 0);
     u64 blocks = commit_durable(commit).blocks;
-    if (is_longer(s, blocks) && inode_truncate(s->there, blocks * CKPT_BLOCK_SIZE))
+    if (commit_is_certain(commit) && is_longer(s, blocks) && inode_truncate(s->there, blocks * CKPT_BLOCK_SIZE))
         say_not_cut(s);
 }
 
@@ -480,13 +480,13 @@ void store_await_blocks(struct store *s)
     s->under_way = false;
 }
 
-int store_commit(struct store *s)
+int store_commit(struct store *s, bool lingers)
 {
     if (!s->written)
         return 0;
     struct commit *commit = image_use_commit(s->use);
     store_await_blocks(s);
-    if (!s->locked)
+    if (lingers)
         commit_linger(commit, &s->ticket);
     int err = commit_wait(commit, &s->ticket, s->there);
     s->begun = err && s->locked;

@@ -77,8 +77,9 @@ void store_leave(struct store *s);
 /* Wait until the blocks of an epoch that is written have arrived. Its pages must stay as they are until then. */
 void store_await_blocks(struct store *s);
 
-/* Make it durable: before that it isn't in the file. -EIO, -ENOMEM: and it won't be. */
-MUST_CHECK int store_commit(struct store *s);
+/* Make it durable: before that it isn't in the file. lingers: others have a moment to add theirs. -EIO, -ENOMEM: and it
+ * won't be. */
+MUST_CHECK int store_commit(struct store *s, bool lingers);
 
 /* After that: is the file much longer than it has to be? */
 bool store_is_long(struct store *s);

@@ -102,6 +102,9 @@ def test_a_full_disk(tmp_path):
     result = m.run(f"checkpoint {pid} other.img")
     assert result.status == 1 and "no space" in result.output, result
     assert m.run("ls other.img").status != 0
+    place = m.place()
+    m.check(f"checkpoint -n {pid} other.img")
+    m.shown_since(place, rf"other\.img: process {pid} was not saved \(error 28\)")
     m.check("sync")
     assert free() >= before - 16
     # With less history there is room again.

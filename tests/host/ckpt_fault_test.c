@@ -7,8 +7,10 @@
 // usage: ckpt_fault_test [SEED]
 #include "ckpt_life.h"
 #include "image.h"
+#include "use.h"
 #include <base/string.h>
 #include <ckpt/ckpt.h>
+#include <kern/time.h>
 #include <sched/thread.h>
 #include <stdlib.h>
 #include <uapi/checkpoint.h>
@@ -338,6 +340,52 @@ static void fail_a_waited_one(void *arg)
     end();
 }
 
+static struct image_use *use_image(void)
+{
+    struct image_use *use;
+    struct inode_identity id;
+    struct inode *i;
+
+    CHECK_OK(path_lookup(NULL, book.path, &i));
+    inode_identify(i, &id);
+    CHECK_OK(image_use_get(id.ino, id.generation, &use));
+    inode_put(i);
+    return use;
+}
+
+static u64 begin_unwaited(u32 pages)
+{
+    struct ckpt_save_args args = { .pid = 100, .flags = CKPT_SAVE_EXTERNAL | CKPT_SAVE_NOWAIT, .history = 2 };
+    struct ckpt_figures figures;
+    u64 id = 0;
+
+    household_change(&life.h, pages);
+    CHECK_OK(ckpt_save(&args, book.path, &id, &figures));
+    return id;
+}
+
+// An epoch that can't become durable doesn't wait for others before it says so: they would go on from it.
+static void fail_at_once(void *arg)
+{
+    struct ckpt_figures figures;
+
+    begin();
+    save_a_few();
+    struct image_use *use = use_image();  // that it remembers when the last commit was
+    CHECK_OK(ckpt_wait(begin_unwaited(WORK_PAGES), NEVER, &figures));
+    CHECK(figures.ended && !figures.error);
+    host_fail_disk(DISK_WRITE, 1, false);
+    u64 id = begin_unwaited(WORK_PAGES);
+    for (u32 n = 0; n < 500; n++)
+        thread_yield();  // no time passes meanwhile
+    CHECK(host_disk_failed());
+    host_fail_disk(DISK_WRITE, 0, false);
+    CHECK_OK(ckpt_wait(id, time_ns(), &figures));
+    CHECK(figures.ended && figures.error == EIO);
+    image_use_put(use);
+    end();
+}
+
 static void let_writes_go(void *arg)
 {
     for (u32 n = 0; n < 500; n++)
@@ -365,6 +413,63 @@ static void fork_on_the_way(void *arg)
     end();
 }
 
+// ---- answers that are lost
+
+struct loss {
+    u32 lost;  // the write that is carried out and fails
+    u32 cut;   // and the one, of the next save, at which the power goes
+    bool reached_lost, reached_cut;
+};
+
+static void save_larger(const struct plan *plan, u32 pages)
+{
+    struct ckpt_save_args args = { .pid = 100, .flags = plan->flags, .history = plan->history };
+    struct ckpt_figures figures;
+    u64 resume = 0;
+
+    household_change(&life.h, pages);
+    (void)!ckpt_save(&args, book.path, &resume, &figures);
+}
+
+// A header may be on the disk although it says that it isn't, nor can it be taken back. What it tells of stays until
+// there is another one in its place.
+static void lose_an_answer(void *arg)
+{
+    struct plan plan = { CKPT_SAVE_EXTERNAL, 8, NEVER_CANCEL, false };
+    struct loss *l = arg;
+
+    begin();
+    change_and_save(&plan, WORK_PAGES);
+    change_and_save(&plan, WORK_PAGES);
+    host_lose_write(l->lost);
+    save_larger(&plan, 60);
+    l->reached_lost = host_disk_failed();
+    host_lose_write(0);
+    host_fail_disk(DISK_WRITE, l->cut, true);
+    save_larger(&plan, 300);
+    l->reached_cut = host_disk_failed();
+    life_end(&life);
+    books_forget_memos();
+    (void)!fs_unmount();
+    host_fail_disk(DISK_WRITE, 0, false);
+    CHECK_OK(fs_mount(crash_disk));
+    CHECK(sound_epoch() >= 2);
+    CHECK_OK(fs_unmount());
+}
+
+static void lose_answers(void)
+{
+    struct loss l = { .reached_lost = true };
+
+    for (l.lost = 1; l.reached_lost; l.lost++)
+        for (l.cut = 1, l.reached_cut = true; l.reached_cut; l.cut++) {
+            host_set_place("ckpt_fault_test: lost answer %u, cut at %u", l.lost, l.cut);
+            host_seed(seed * 1000 + l.lost * 100 + l.cut);
+            attempt(lose_an_answer, &l);
+            faults += l.reached_lost;
+        }
+}
+
 static void fail_everywhere(void (*work)(void *), enum what what, bool from_then_on)
 {
     u32 beyond = 0;
@@ -383,7 +488,8 @@ int main(int argc, char **argv)
 {
     static const struct course courses[] = { { 1, true },  { 2, true },  { 8, true },
                                              { 1, false }, { 3, false }, { 8, false } };
-    static void (*const under_way[])(void *) = { give_up_after_shorter, fail_a_waited_one, fork_on_the_way };
+    static void (*const under_way[])(void *) = { give_up_after_shorter, fail_a_waited_one, fail_at_once,
+                                                 fork_on_the_way };
 
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     host_set_memory(1000);
@@ -398,6 +504,7 @@ int main(int argc, char **argv)
         host_seed(seed * 1000 + i);
         attempt(under_way[i % ARRAY_SIZE(under_way)], NULL);
     }
+    lose_answers();
     for (enum what what = MEMORY; what < WHATS; what++)
         for (u32 on = 0; on < 2; on++)
             for (u32 unwaited = 0; unwaited < 2; unwaited++)

@@ -132,7 +132,7 @@ static int job_do(struct job *j, const struct ckpt_save_args *args, const char *
     if (!err)
         err = epoch_write(j->epoch, true);
     if (!err)
-        err = store_commit(j->store);
+        err = store_commit(j->store, false);
     if (!err)
         epoch_leave(j->epoch);
     if (!err && store_is_long(j->store))

@@ -30,7 +30,7 @@ static u32 flush_turns;
 static u32 held;
 
 static enum disk_op fail_op;
-static u32 fail_in;
+static u32 fail_in, lose_in;
 static bool fail_on, failed;
 
 struct disk *host_disk_create(u64 blocks)
@@ -116,6 +116,12 @@ bool host_disk_failed(void)
     return failed;
 }
 
+void host_lose_write(u32 n)
+{
+    lose_in = n ? n + 1 : 0;
+    failed &= n == 0;
+}
+
 static bool fails(enum disk_op op)
 {
     if (op != fail_op || !fail_in || --fail_in)
@@ -173,11 +179,21 @@ static void execute(struct disk_request *r)
     }
 }
 
+static bool is_lost(struct disk_request *r)
+{
+    if (r->op != DISK_WRITE || !lose_in || --lose_in > 1)
+        return false;
+    if (lose_in == 1)
+        execute(r);
+    failed = true;
+    return true;
+}
+
 void disk_submit(struct disk *d, struct disk_request *r)
 {
     CHECK(d == &disk && r->done == NULL);
     r->complete = false;
-    r->status = fails(r->op) || !disk_has(d, r) ? -EIO : 0;
+    r->status = fails(r->op) || is_lost(r) || !disk_has(d, r) ? -EIO : 0;
     if (r->op == DISK_FLUSH || r->status) {
         if (!r->status)
             record(true, 0, NULL);

@@ -41,6 +41,9 @@ u64 host_fsck(void);
 void host_fail_disk(enum disk_op op, u32 n, bool from_then_on);
 bool host_disk_failed(void);
 
+/* The n-th write from now on is carried out and fails all the same; the one after it fails, and isn't. */
+void host_lose_write(u32 n);
+
 /* A flush takes so many turns of the others; 0, at first: none. */
 void host_slow_flushes(u32 turns);
 
