@@ -137,13 +137,16 @@ static int meet_loss(struct reopening *r, const struct plan_file *f, int err, st
 {
     if (err == -ENOMEM || err == -ENFILE)
         return err;
-    if (r->args->flags & CKPT_RESTORE_ROLLBACK && f->content)
+    if (r->args->flags & CKPT_RESTORE_ROLLBACK && f->content) {
+        report(r, f, problem(err), ": reopened as the image has it, without a name");
         return open_carried(r, f, out);
+    }
     if (r->args->flags & CKPT_RESTORE_ACCEPT) {
         report(r, f, problem(err), ": closed");
         return 0;
     }
-    report(r, f, problem(err), "; -f accept closes it");
+    report(r, f, problem(err),
+           f->content ? "; -f rollback reopens it as the image has it, without a name" : "; -f accept closes it");
     return err;
 }
 

@@ -214,6 +214,12 @@ def test_a_changed_file_is_refused_accepted_or_rolled_back(machine):
     result = machine.run("restore -e 1 -f rollback roll.img", timeout=60)
     assert "appended 80" in result.output, result
     assert machine.check("cat roll.log") == "".join(f"line {i}\n" for i in range(1, 81))
+    machine.check("rm roll.log")
+    result = machine.run("restore roll.img")
+    assert result.status == 1 and "-f rollback" in result.output, result
+    result = machine.run("restore -f rollback roll.img", timeout=60)
+    assert "without a name" in result.output and "appended 80" in result.output, result
+    assert machine.run("ls roll.log").status != 0
 
 
 def test_an_image_in_use_keeps_its_bytes(machine):

@@ -80,6 +80,24 @@ def test_the_disk_fails_a_write(tmp_path, kind):
     assert last, "the fault point was still met at the last n"
 
 
+# ---- what is there already
+
+def test_what_the_image_takes_the_place_of(machine):
+    pid = machine.start_in_background("trouble churn 1", "filled")
+    for name in ("console", "/"):
+        result = machine.run(f"checkpoint {pid} {name}")
+        assert result.status == 1 and f"{name}: not a file" in result.output, result
+    for name, error in (("/console", "invalid argument"), ("/", "is a directory")):
+        result = machine.run(f"trouble saver {pid} {name}")
+        assert result.status == 1 and error in result.output, result
+    for _ in range(2):
+        assert "in place of" not in machine.check(f"checkpoint {pid} place.img")
+    machine.check("echo else > place.img")
+    assert "in place of what was in place.img" in machine.check(f"checkpoint {pid} place.img")
+    kill(machine, pid)
+    machine.check("rm place.img")
+
+
 # ---- a full disk
 
 def test_a_full_disk(tmp_path):

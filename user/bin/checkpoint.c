@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define USAGE      "checkpoint [-t] [-k | -s] [-n] [-F] [-x] [-H EPOCHS] PID FILE"
@@ -86,6 +87,18 @@ static void follow(struct ckpt_figures *f)
         fprintf(stderr, "\r%*s\r", BAR + 8, "");
 }
 
+// Is there something that this may go on from, or take the place of?
+static int is_there(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return 0;
+    if (st.type != T_FILE)
+        errx(1, "%s: not a file", path);
+    return st.size > 0;
+}
+
 static void tell(const char *path, const struct ckpt_save_args *args, const struct ckpt_figures *f)
 {
     double ms = (double)f->total_ns / 1e6;
@@ -109,6 +122,7 @@ int main(int argc, char **argv)
     path = argv[optind + 1];
     waits = !(args.flags & CKPT_SAVE_NOWAIT);
     args.flags |= CKPT_SAVE_NOWAIT;
+    int was_there = is_there(path);
     if (ckpt_save(&args, &figures) < 0)
         err(1, "process %d into %s", args.pid, path);
     if (!waits) {
@@ -121,5 +135,7 @@ int main(int argc, char **argv)
         err(1, "process %d into %s", args.pid, path);
     }
     tell(path, &args, &figures);
+    if (was_there && figures.epoch == 1)
+        printf("  in place of what was in %s, which it could not go on from\n", path);
     return 0;
 }
