@@ -73,6 +73,24 @@ def test_mkdir_and_mv(disk, tmp_path):
     assert run("cat", disk, "/c/f") == b"f" and names(disk, "/a") == [".", ".."]
 
 
+def test_paths_without_a_slash_begin_at_the_root(disk, tmp_path):
+    (tmp_path / "f").write_text("f")
+    run("mkdir", disk, "d", "d/e")
+    run("cp", disk, tmp_path / "f", ":cat")
+    run("mv", disk, "cat", "d/dog")
+    assert run("cat", disk, "d/dog") == b"f" == run("cat", disk, "/d/dog")
+    run("rm", disk, "d/dog")
+    run("rm", "-r", disk, "d")
+    assert names(disk) == [".", ".."]
+
+
+def test_an_option_after_the_image_is_a_name(disk):
+    run("mkdir", disk, "/d")
+    run("rm", disk, "-r", status=1)
+    run("rm", disk, "-r", "/d", status=1)
+    assert names(disk) == [".", "..", "d"]
+
+
 def test_names_that_do_not_fit_are_refused(disk, tmp_path):
     (tmp_path / "f").write_text("f")
     run("cp", disk, tmp_path / "f", ":/fifteen-letters", status=1)
