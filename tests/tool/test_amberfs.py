@@ -84,6 +84,20 @@ def test_paths_without_a_slash_begin_at_the_root(disk, tmp_path):
     assert names(disk) == [".", ".."]
 
 
+@pytest.mark.parametrize("path", ["/", "//", ".", "..", "/.", "/..", "/d/.", "d/..", "/d/./", "../"])
+def test_what_is_no_entry_is_refused_before_anything_is_removed(disk, path):
+    run("mkdir", disk, "/d", "/d/e", "/f")
+    result = subprocess.run([TOOL, "rm", "-r", disk, "/f", path], capture_output=True, text=True)
+    assert result.returncode == 1 and f"{path}: the root, . and .. can't be removed" in result.stderr
+    assert names(disk) == [".", "..", "d", "f"] and names(disk, "/d") == [".", "..", "e"]
+
+
+def test_names_of_dots_and_names_that_end_in_a_slash_are_removed(disk):
+    run("mkdir", disk, "/...", "/a.", "/d")
+    run("rm", "-r", disk, "/...", "/a.", "d/")
+    assert names(disk) == [".", ".."]
+
+
 def test_an_option_after_the_image_is_a_name(disk):
     run("mkdir", disk, "/d")
     run("rm", disk, "-r", status=1)
