@@ -213,6 +213,48 @@ def test_nothing_to_rescue(images):
     assert "no second header" in run("log", "--rescue", images / "single.img", status=2).stderr
 
 
+def blocks_damaged_one_by_one(good, path):
+    for block in range(2, len(good) // 4096):
+        if any(good[block * 4096:block * 4096 + 4096]):
+            bad = bytearray(good)
+            bad[block * 4096 + 25] ^= 1
+            path.write_bytes(bad)
+            yield block
+
+
+def test_damage_in_older_epochs_costs_only_these(images, tmp_path):
+    """The newest epoch is given up only when it can't be read; what is packed needs to be sound, and nothing else."""
+    bad, new, older = tmp_path / "bad.img", tmp_path / "new.img", 0
+    for block in blocks_damaged_one_by_one((images / "history.img").read_bytes(), bad):
+        result = run("verify", bad, status=None)
+        sound = [int(n) for n in re.findall(r"epoch (\d+): sound", result.stdout)]
+        if result.returncode == 0:
+            continue
+        assert ("--rescue" in result.stderr) == (not sound), block
+        if sound:
+            older += 1
+            damaged = sound[-1] - 1
+            assert f"epoch {damaged} is damaged, those after it are not: pack -k {len(sound)} keeps them" in result.stderr
+            run("pack", "-f", bad, new, status=1)
+            run("pack", "-f", "-k", len(sound), bad, new)
+            assert epochs_of(new) == sound
+            run("verify", new)
+            run("pack", "-f", "-e", sound[-1], bad, new)
+            run("pack", "-f", "-e", damaged, bad, new, status=1)
+    assert older > 3
+
+
+def test_an_epoch_before_a_damaged_one_is_packed(images, tmp_path):
+    packed = 0
+    for block in blocks_damaged_one_by_one((images / "history.img").read_bytes(), tmp_path / "bad.img"):
+        alone = [run("verify", "-e", n, tmp_path / "bad.img", status=None).returncode == 0 for n in (2, 3)]
+        if alone == [True, False]:
+            run("pack", "-f", "-e", 2, tmp_path / "bad.img", tmp_path / "new.img")
+            same_epochs(images / "history.img", tmp_path / "new.img", (2,))
+            packed += 1
+    assert packed
+
+
 # Diff.
 
 def test_diff_of_equal_epochs_is_0(images):

@@ -108,17 +108,49 @@ void input_close(struct input *in)
     in->fd = -1;
 }
 
+// How many of the newest epochs are sound; *damaged: the one before them, 0: there is none.
+static u64 count_sound(const struct input *in, u64 *damaged)
+{
+    struct ckpt_verifier *v = tool_alloc(1, sizeof *v);
+    enum ckpt_error err = ckpt_verify(v, &in->source, 0);
+    u64 sound = 0;
+
+    for (; !err; sound++)
+        err = ckpt_verify_previous(v);
+    *damaged = err == CKPT_NO_EPOCH ? 0 : v->reader.header.epoch;
+    free(v);
+    return sound;
+}
+
+// What may help, for the end of a message.
+static void hint(const struct input *in, char *out, size_t size)
+{
+    u64 damaged;
+
+    *out = 0;
+    if (in->rescue)
+        return;
+    u64 sound = count_sound(in, &damaged);
+    if (!sound && in->has_both)
+        snprintf(out, size, "; --rescue reads it as it was before its newest epoch");
+    if (sound && damaged)
+        snprintf(out, size, "; epoch %ju is damaged, those after it are not: pack -k %ju keeps them, -e N another one",
+                 (uintmax_t)damaged, (uintmax_t)sound);
+}
+
 int input_complain(const struct input *in, enum ckpt_error error, u64 at)
 {
     if (error == CKPT_READ_FAILED) {
         tool_error("%s: %s", in->path, strerror(in->error));
         return EXIT_TROUBLE;
     }
-    if (error == CKPT_NO_EPOCH)
+    if (error == CKPT_NO_EPOCH) {
         tool_error("%s: %s (ckpt log tells which are)", in->path, ckpt_error_text(error));
-    else
-        tool_error("%s: %s (at byte %ju)%s", in->path, ckpt_error_text(error), (uintmax_t)at,
-                   in->has_both && !in->rescue ? "; --rescue reads it as it was before its newest epoch" : "");
+    } else {
+        char text[160];
+        hint(in, text, sizeof text);
+        tool_error("%s: %s (at byte %ju)%s", in->path, ckpt_error_text(error), (uintmax_t)at, text);
+    }
     return EXIT_BAD;
 }
 
