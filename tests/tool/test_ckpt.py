@@ -160,13 +160,50 @@ def test_verify_as_json(images, tmp_path):
     assert not report["sound"] and report["error"]
 
 
+def with_slot(good, slot, change):
+    """The image with bytes of that header slot changed: {offset: value}; None: all zeros."""
+    data = bytearray(good)
+    for at, value in (change or {}).items():
+        data[slot + at:slot + at + len(value)] = value
+    if change is None:
+        data[slot:slot + 4096] = bytes(4096)
+    elif 128 not in change:
+        data[slot + 4092:slot + 4096] = struct.pack("<I", crafted.crc32c(bytes(data[slot:slot + 4092])))
+    return data
+
+
+def newest_slot(good):
+    return max((0, 4096), key=lambda slot: int.from_bytes(good[slot + 168:slot + 176], "little"))
+
+
+@pytest.mark.parametrize("change", [{128: b"X"}, {128: b"\0" * 8}, {crafted.BLOCKS: struct.pack("<Q", 1 << 20)}], ids=["checksum", "magic", "length"])
+def test_verify_tells_of_a_header_that_is_lost(images, tmp_path, change):
+    good = (images / "history.img").read_bytes()
+    slot = newest_slot(good)
+    (tmp_path / "cut.img").write_bytes(with_slot(good, slot, change))
+    told = out("verify", tmp_path / "cut.img")
+    assert f"cut.img: slot {slot // 4096} holds no sound header" in told and "epoch 4 is the newest left" in told
+    assert told.count(": sound: ") == 4 and told.count("\n") == 5
+    assert read_json("verify", "--json", tmp_path / "cut.img")["bad_slot"] == slot // 4096
+    assert not out("verify", "-q", tmp_path / "cut.img")
+
+
+def test_verify_is_silent_about_an_empty_slot_and_an_older_header_of_a_longer_file(images, tmp_path):
+    good = (images / "history.img").read_bytes()
+    older = 4096 - newest_slot(good)
+    for slot, change in ((older, None), (4096 - older, None), (older, {crafted.BLOCKS: struct.pack("<Q", 1 << 20)}), (older, {})):
+        (tmp_path / "fine.img").write_bytes(with_slot(good, slot, change))
+        assert "slot" not in out("verify", tmp_path / "fine.img")
+        assert "bad_slot" not in read_json("verify", "--json", tmp_path / "fine.img")
+
+
 # Rescue.
 
 @pytest.fixture
 def lost(images, tmp_path):
     """An image whose newest epoch's records are damaged: its path, and the image as it was."""
     good = (images / "history.img").read_bytes()
-    header = max((slot for slot in (0, 4096)), key=lambda slot: int.from_bytes(good[slot + 168:slot + 176], "little"))
+    header = newest_slot(good)
     bad = bytearray(good)
     bad[int.from_bytes(good[header + 200:header + 208], "little") * 4096 + 40] ^= 1
     (tmp_path / "lost.img").write_bytes(bad)

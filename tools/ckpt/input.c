@@ -44,21 +44,42 @@ static int input_read(void *ctx, u64 offset, void *buf, size_t n)
     return 0;
 }
 
-static bool read_header(struct input *in, u32 slot, struct ckpt_header *out)
+// CKPT_NO_EPOCH: the slot is empty, or not in the file.
+static enum ckpt_error read_header(struct input *in, u32 slot, struct ckpt_header *out)
 {
     u8 block[CKPT_BLOCK_SIZE];
     u64 at = (u64)slot * CKPT_BLOCK_SIZE;
 
-    return in->source.size >= at + sizeof block && input_read(in, at, block, sizeof block) == 0 &&
-           ckpt_header_decode(block, in->source.size, out) == CKPT_OK;
+    if (in->source.size < at + sizeof block)
+        return CKPT_NO_EPOCH;
+    if (input_read(in, at, block, sizeof block))
+        return CKPT_READ_FAILED;
+    if (block[0] == 0 && memcmp(block, block + 1, sizeof block - 1) == 0)
+        return CKPT_NO_EPOCH;
+    return ckpt_header_decode(block, in->source.size, out);
+}
+
+// An older header than the good one may tell of a longer file than there is, see docs/formats/checkpoint.md, 5.
+static void note_bad(struct input *in, u32 slot, enum ckpt_error err, const struct ckpt_header *h, u64 newest)
+{
+    if (err == CKPT_NO_EPOCH || (err == CKPT_TRUNCATED && h->epoch < newest))
+        return;
+    in->has_bad = true;
+    in->bad_slot = slot;
+    in->newest = newest;
 }
 
 static void look_at_headers(struct input *in)
 {
-    struct ckpt_header first, second;
+    struct ckpt_header first = {}, second = {};
+    enum ckpt_error err = read_header(in, 0, &first), err_second = read_header(in, 1, &second);
 
-    in->has_both = read_header(in, 0, &first) && read_header(in, 1, &second);
+    in->has_both = !err && !err_second;
     in->newest_slot = in->has_both && second.epoch > first.epoch;
+    if (err && !err_second)
+        note_bad(in, 0, err, &first, second.epoch);
+    if (!err && err_second)
+        note_bad(in, 1, err_second, &second, first.epoch);
     in->bytes_read = 0;
 }
 
