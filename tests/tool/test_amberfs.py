@@ -202,6 +202,15 @@ def unmount(where, disk):
     raise AssertionError("the image stays in use")
 
 
+def test_mount_refuses_what_is_no_directory(disk, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for where, why in (("file", "Not a directory"), ("absent", "No such file")):
+        result = subprocess.run([TOOL, "mount", disk, str(tmp_path / where)], capture_output=True, text=True, timeout=30)
+        subprocess.run(["fusermount3", "-u", str(tmp_path / where)], capture_output=True)  # if it did mount
+        assert result.returncode == 1 and f"{tmp_path / where}: {why}" in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_mount_reads_and_writes(mounted, disk, tmp_path):
     data = bytes_of(11, 2_000_000)
     (mounted / "f").write_bytes(data)
