@@ -69,17 +69,20 @@ static int do_sync(struct op *op)
     return fs_sync();
 }
 
+static const char *refusal_text(int err)
+{
+    if (err == -EAGAIN)
+        return "somebody else uses it";
+    return err == -EBUSY ? "a running machine has it; power it off first" : strerror(-err);
+}
+
 int volume_open(const char *path)
 {
     struct op op = {};
     int err = host_disk_open(path, &op.disk);
 
-    if (err == -EAGAIN) {
-        fprintf(stderr, "amberfs: %s: somebody else uses it\n", path);
-        return err;
-    }
     if (err) {
-        fprintf(stderr, "amberfs: %s: %s\n", path, strerror(-err));
+        fprintf(stderr, "amberfs: %s: %s\n", path, refusal_text(err));
         return err;
     }
     host_set_memory(CACHE_FRAMES);
