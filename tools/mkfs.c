@@ -4,10 +4,12 @@
 
 #include <base/string.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <lib/tool.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define DEFAULT_SIZE (64ull << 20)
 
@@ -88,6 +90,18 @@ static int options_parse(int argc, char **argv, struct options *o)
     return EXIT_USAGE;
 }
 
+static bool is_in_use(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool yes = fd >= 0 && tool_machine_has(fd);
+
+    if (yes)
+        tool_error("%s: a running machine has it; power it off first", path);
+    if (fd >= 0)
+        close(fd);
+    return yes;
+}
+
 // May the image be written there? Settles the size when none was given.
 static bool target_check(const char *path, struct options *o)
 {
@@ -104,6 +118,8 @@ static bool target_check(const char *path, struct options *o)
         return false;
     } else if (st.st_size && !o->force) {
         tool_error("%s: exists; -f replaces it, with all that is in it", path);
+        return false;
+    } else if (is_in_use(path)) {
         return false;
     }
     if (!o->size)

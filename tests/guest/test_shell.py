@@ -35,6 +35,16 @@ def test_command(machine, command, output):
     assert "usage" not in result.output
 
 
+@pytest.mark.parametrize("path", ["/", "//", ".", "..", "/.", "d/..", "d/e/./"])
+def test_rm_refuses_the_root_and_dots_before_anything_is_removed(machine, path):
+    machine.check("mkdir d d/e; touch d/e/f g")
+    there = machine.check("ls / d d/e")
+    result = machine.run(f"rm -rf g {path}")
+    assert machine.check("ls / d d/e") == there
+    assert result.status == 1 and f"{path}: the root, . and .. can't be removed" in result.output
+    machine.check("rm -r d/ g")
+
+
 def test_exit_statuses(machine):
     assert machine.run("nosuchcommand").status == 127
     machine.check("echo text > notaprogram")

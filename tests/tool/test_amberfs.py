@@ -14,7 +14,7 @@ TOOL = os.path.join(machines.HOST, "amberfs")
 
 def run(*args, status=0):
     result = subprocess.run([TOOL, *map(str, args)], capture_output=True, timeout=120)
-    assert result.returncode == status, f"amberfs {args}: status {result.returncode}\n{result.stderr.decode()}"
+    assert status is None or result.returncode == status, f"amberfs {args}: status {result.returncode}\n{result.stderr.decode()}"
     return result.stdout
 
 
@@ -71,6 +71,38 @@ def test_mkdir_and_mv(disk, tmp_path):
     run("cp", disk, tmp_path / "f", ":/a/b")
     run("mv", disk, "/a/b", "/c")
     assert run("cat", disk, "/c/f") == b"f" and names(disk, "/a") == [".", ".."]
+
+
+def test_paths_without_a_slash_begin_at_the_root(disk, tmp_path):
+    (tmp_path / "f").write_text("f")
+    run("mkdir", disk, "d", "d/e")
+    run("cp", disk, tmp_path / "f", ":cat")
+    run("mv", disk, "cat", "d/dog")
+    assert run("cat", disk, "d/dog") == b"f" == run("cat", disk, "/d/dog")
+    run("rm", disk, "d/dog")
+    run("rm", "-r", disk, "d")
+    assert names(disk) == [".", ".."]
+
+
+@pytest.mark.parametrize("path", ["/", "//", ".", "..", "/.", "/..", "/d/.", "d/..", "/d/./", "../"])
+def test_what_is_no_entry_is_refused_before_anything_is_removed(disk, path):
+    run("mkdir", disk, "/d", "/d/e", "/f")
+    result = subprocess.run([TOOL, "rm", "-r", disk, "/f", path], capture_output=True, text=True)
+    assert result.returncode == 1 and f"{path}: the root, . and .. can't be removed" in result.stderr
+    assert names(disk) == [".", "..", "d", "f"] and names(disk, "/d") == [".", "..", "e"]
+
+
+def test_names_of_dots_and_names_that_end_in_a_slash_are_removed(disk):
+    run("mkdir", disk, "/...", "/a.", "/d")
+    run("rm", "-r", disk, "/...", "/a.", "d/")
+    assert names(disk) == [".", ".."]
+
+
+def test_an_option_after_the_image_is_a_name(disk):
+    run("mkdir", disk, "/d")
+    run("rm", disk, "-r", status=1)
+    run("rm", disk, "-r", "/d", status=1)
+    assert names(disk) == [".", "..", "d"]
 
 
 def test_names_that_do_not_fit_are_refused(disk, tmp_path):
@@ -132,6 +164,24 @@ def test_killed_copies_leave_the_old_file_or_the_new(disk, tmp_path):
     assert run("cat", disk, "/f") in (old, new)
 
 
+def test_the_disk_of_a_running_machine_is_not_written(tmp_path):
+    disk = machines.make_disk(str(tmp_path / "disk.img"), size="16M")
+    (tmp_path / "f").write_text("f")
+    (tmp_path / "dir").mkdir()
+    writers = [("cp", disk, tmp_path / "f", ":/f"), ("mkdir", disk, "/d"), ("mv", disk, "/d", "/e"), ("rm", disk, "/f"),
+               ("mount", disk, tmp_path / "dir"), ("fsck", "-y", disk), ("mkfs", "-f", "-q", disk)]
+    m = machines.Machine(disk)
+    for args in writers:
+        result = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True)
+        assert result.returncode and "a running machine has it" in result.stderr, (args, result)
+    assert b" sh\n" in run("ls", disk, "/"), "looking is allowed"
+    assert "f" not in m.check("ls /").split()
+    m.kill()
+    run("fsck", "-y", disk, status=None)
+    for args in writers[:4]:
+        run(*args)
+
+
 # FUSE.
 
 def fuse_problem():
@@ -168,6 +218,15 @@ def unmount(where, disk):
             return
         time.sleep(0.05)
     raise AssertionError("the image stays in use")
+
+
+def test_mount_refuses_what_is_no_directory(disk, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for where, why in (("file", "Not a directory"), ("absent", "No such file")):
+        result = subprocess.run([TOOL, "mount", disk, str(tmp_path / where)], capture_output=True, text=True, timeout=30)
+        subprocess.run(["fusermount3", "-u", str(tmp_path / where)], capture_output=True)  # if it did mount
+        assert result.returncode == 1 and f"{tmp_path / where}: {why}" in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_mount_reads_and_writes(mounted, disk, tmp_path):

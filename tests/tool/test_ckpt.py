@@ -160,13 +160,50 @@ def test_verify_as_json(images, tmp_path):
     assert not report["sound"] and report["error"]
 
 
+def with_slot(good, slot, change):
+    """The image with bytes of that header slot changed: {offset: value}; None: all zeros."""
+    data = bytearray(good)
+    for at, value in (change or {}).items():
+        data[slot + at:slot + at + len(value)] = value
+    if change is None:
+        data[slot:slot + 4096] = bytes(4096)
+    elif 128 not in change:
+        data[slot + 4092:slot + 4096] = struct.pack("<I", crafted.crc32c(bytes(data[slot:slot + 4092])))
+    return data
+
+
+def newest_slot(good):
+    return max((0, 4096), key=lambda slot: int.from_bytes(good[slot + 168:slot + 176], "little"))
+
+
+@pytest.mark.parametrize("change", [{128: b"X"}, {128: b"\0" * 8}, {crafted.BLOCKS: struct.pack("<Q", 1 << 20)}], ids=["checksum", "magic", "length"])
+def test_verify_tells_of_a_header_that_is_lost(images, tmp_path, change):
+    good = (images / "history.img").read_bytes()
+    slot = newest_slot(good)
+    (tmp_path / "cut.img").write_bytes(with_slot(good, slot, change))
+    told = out("verify", tmp_path / "cut.img")
+    assert f"cut.img: slot {slot // 4096} holds no sound header" in told and "epoch 4 is the newest left" in told
+    assert told.count(": sound: ") == 4 and told.count("\n") == 5
+    assert read_json("verify", "--json", tmp_path / "cut.img")["bad_slot"] == slot // 4096
+    assert not out("verify", "-q", tmp_path / "cut.img")
+
+
+def test_verify_is_silent_about_an_empty_slot_and_an_older_header_of_a_longer_file(images, tmp_path):
+    good = (images / "history.img").read_bytes()
+    older = 4096 - newest_slot(good)
+    for slot, change in ((older, None), (4096 - older, None), (older, {crafted.BLOCKS: struct.pack("<Q", 1 << 20)}), (older, {})):
+        (tmp_path / "fine.img").write_bytes(with_slot(good, slot, change))
+        assert "slot" not in out("verify", tmp_path / "fine.img")
+        assert "bad_slot" not in read_json("verify", "--json", tmp_path / "fine.img")
+
+
 # Rescue.
 
 @pytest.fixture
 def lost(images, tmp_path):
     """An image whose newest epoch's records are damaged: its path, and the image as it was."""
     good = (images / "history.img").read_bytes()
-    header = max((slot for slot in (0, 4096)), key=lambda slot: int.from_bytes(good[slot + 168:slot + 176], "little"))
+    header = newest_slot(good)
     bad = bytearray(good)
     bad[int.from_bytes(good[header + 200:header + 208], "little") * 4096 + 40] ^= 1
     (tmp_path / "lost.img").write_bytes(bad)
@@ -211,6 +248,48 @@ def test_rescue_believes_no_damaged_page_and_leaves_out_epochs_that_are_gone(los
 
 def test_nothing_to_rescue(images):
     assert "no second header" in run("log", "--rescue", images / "single.img", status=2).stderr
+
+
+def blocks_damaged_one_by_one(good, path):
+    for block in range(2, len(good) // 4096):
+        if any(good[block * 4096:block * 4096 + 4096]):
+            bad = bytearray(good)
+            bad[block * 4096 + 25] ^= 1
+            path.write_bytes(bad)
+            yield block
+
+
+def test_damage_in_older_epochs_costs_only_these(images, tmp_path):
+    """The newest epoch is given up only when it can't be read; what is packed needs to be sound, and nothing else."""
+    bad, new, older = tmp_path / "bad.img", tmp_path / "new.img", 0
+    for block in blocks_damaged_one_by_one((images / "history.img").read_bytes(), bad):
+        result = run("verify", bad, status=None)
+        sound = [int(n) for n in re.findall(r"epoch (\d+): sound", result.stdout)]
+        if result.returncode == 0:
+            continue
+        assert ("--rescue" in result.stderr) == (not sound), block
+        if sound:
+            older += 1
+            damaged = sound[-1] - 1
+            assert f"epoch {damaged} is damaged, those after it are not: pack -k {len(sound)} keeps them" in result.stderr
+            run("pack", "-f", bad, new, status=1)
+            run("pack", "-f", "-k", len(sound), bad, new)
+            assert epochs_of(new) == sound
+            run("verify", new)
+            run("pack", "-f", "-e", sound[-1], bad, new)
+            run("pack", "-f", "-e", damaged, bad, new, status=1)
+    assert older > 3
+
+
+def test_an_epoch_before_a_damaged_one_is_packed(images, tmp_path):
+    packed = 0
+    for block in blocks_damaged_one_by_one((images / "history.img").read_bytes(), tmp_path / "bad.img"):
+        alone = [run("verify", "-e", n, tmp_path / "bad.img", status=None).returncode == 0 for n in (2, 3)]
+        if alone == [True, False]:
+            run("pack", "-f", "-e", 2, tmp_path / "bad.img", tmp_path / "new.img")
+            same_epochs(images / "history.img", tmp_path / "new.img", (2,))
+            packed += 1
+    assert packed
 
 
 # Diff.

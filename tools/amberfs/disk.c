@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <kern/time.h>
+#include <lib/tool.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -25,6 +26,8 @@ int host_disk_open(const char *path, struct disk **out)
     int err = fstat(disk_fd, &st) != 0 || flock(disk_fd, LOCK_EX | LOCK_NB) != 0 ? -errno : 0;
     if (!err && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         err = -ENOTBLK;
+    if (!err && tool_machine_has(disk_fd))
+        err = -EBUSY;
     off_t size = S_ISBLK(st.st_mode) ? lseek(disk_fd, 0, SEEK_END) : st.st_size;
     disk.blocks = (u64)MAX(size, 0) / DISK_BLOCK_SIZE;
     *out = &disk;

@@ -5,6 +5,6 @@
 
 struct disk;
 
-/* 0 or -errno. Nobody else can open it so as long as it's open. */
+/* 0 or -errno: -EAGAIN if somebody has opened it so, as nobody else can while it's open; -EBUSY if a machine has it. */
 MUST_CHECK int host_disk_open(const char *path, struct disk **out);
 void host_disk_close(void);

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define COMMIT_MS 5000
 
@@ -60,6 +61,17 @@ static bool serve_at(struct fuse *fuse, const char *image, const char *where, bo
     return err ? amberfs_fail(image, where, err) : true;
 }
 
+// FUSE would mount over a file as well.
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    int err = stat(path, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+
+    if (err)
+        tool_error("%s: %s", path, strerror(err));
+    return !err;
+}
+
 int amberfs_mount(int argc, char **argv)
 {
     bool foreground = argc > 1 && strcmp(argv[1], "-f") == 0;
@@ -69,6 +81,8 @@ int amberfs_mount(int argc, char **argv)
     argv += foreground;
     if (argc != 3)
         return EXIT_USAGE;
+    if (!is_folder(argv[2]))
+        return EXIT_FAILED;
     char *image = realpath(argv[1], NULL);
     if (!image) {
         tool_error("%s: %s", argv[1], strerror(errno));

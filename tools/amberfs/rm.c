@@ -61,6 +61,28 @@ static int remove_one(const char *path, bool recursive)
     return st.type == VOLUME_DIRECTORY ? -EISDIR : volume_unlink(path);
 }
 
+// The root, . and .. are not entries that could go: what is in them would, and then they stay.
+static bool is_entry(const char *path)
+{
+    size_t end = strlen(path), dots = 0;
+
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    for (; end > 0 && path[end - 1] == '.'; end--)
+        dots++;
+    return dots > 2 || (end > 0 && path[end - 1] != '/');
+}
+
+static bool are_entries(const char *image, int count, char **paths)
+{
+    for (int i = 0; i < count; i++)
+        if (*paths[i] && !is_entry(paths[i])) {
+            tool_error("%s: %s: the root, . and .. can't be removed; nothing was", image, paths[i]);
+            return false;
+        }
+    return true;
+}
+
 int amberfs_rm(int argc, char **argv)
 {
     bool recursive = argc > 1 && strcmp(argv[1], "-r") == 0;
@@ -70,6 +92,8 @@ int amberfs_rm(int argc, char **argv)
     argv += recursive;
     if (argc < 3)
         return EXIT_USAGE;
+    if (recursive && !are_entries(argv[1], argc - 2, argv + 2))
+        return EXIT_FAILED;
     if (volume_open(argv[1]))
         return EXIT_FAILED;
     for (int i = 2; i < argc; i++) {

@@ -13,6 +13,8 @@
 
 #define CACHE_FRAMES 16384  // 64 MiB
 
+static struct inode *root;  // while it is open; where a path without a leading / begins
+
 // A call into the file system: it runs as a thread of the kernel's, see fs_host.h.
 struct op {
     int (*run)(struct op *op);
@@ -47,12 +49,17 @@ static int op_run(struct op *op, int (*run)(struct op *))
 
 static int do_mount(struct op *op)
 {
-    return fs_mount(op->disk);
+    int err = fs_mount(op->disk);
+
+    if (!err)
+        root = fs_root();
+    return err;
 }
 
 static int do_unmount(struct op *op)
 {
     (void)op;
+    inode_put(root);
     return fs_unmount();
 }
 
@@ -62,17 +69,20 @@ static int do_sync(struct op *op)
     return fs_sync();
 }
 
+static const char *refusal_text(int err)
+{
+    if (err == -EAGAIN)
+        return "somebody else uses it";
+    return err == -EBUSY ? "a running machine has it; power it off first" : strerror(-err);
+}
+
 int volume_open(const char *path)
 {
     struct op op = {};
     int err = host_disk_open(path, &op.disk);
 
-    if (err == -EAGAIN) {
-        fprintf(stderr, "amberfs: %s: somebody else uses it\n", path);
-        return err;
-    }
     if (err) {
-        fprintf(stderr, "amberfs: %s: %s\n", path, strerror(-err));
+        fprintf(stderr, "amberfs: %s: %s\n", path, refusal_text(err));
         return err;
     }
     host_set_memory(CACHE_FRAMES);
@@ -122,7 +132,7 @@ static int do_stat(struct op *op)
 {
     struct inode_identity id;
     struct inode *i;
-    int err = path_lookup(NULL, op->path, &i);
+    int err = path_lookup(root, op->path, &i);
 
     if (err)
         return err;
@@ -166,7 +176,7 @@ static int do_list(struct op *op)
     struct inode *i;
     u64 offset = 0;
     size_t done;
-    int err = path_lookup(NULL, op->path, &i);
+    int err = path_lookup(root, op->path, &i);
 
     if (err)
         return err;
@@ -193,33 +203,33 @@ int volume_list(const char *path, volume_name_fn *fn, void *arg)
 
 static int do_mkdir(struct op *op)
 {
-    return path_mkdir(NULL, op->path);
+    return path_mkdir(root, op->path);
 }
 
 static int do_mknod(struct op *op)
 {
-    return path_mknod(NULL, op->path, op->major, op->minor);
+    return path_mknod(root, op->path, op->major, op->minor);
 }
 
 static int do_unlink(struct op *op)
 {
-    return path_unlink(NULL, op->path);
+    return path_unlink(root, op->path);
 }
 
 static int do_rename(struct op *op)
 {
-    return path_rename(NULL, op->path, op->to);
+    return path_rename(root, op->path, op->to);
 }
 
 static int do_link(struct op *op)
 {
-    return path_link(NULL, op->path, op->to);
+    return path_link(root, op->path, op->to);
 }
 
 static int do_truncate(struct op *op)
 {
     struct file *f;
-    int err = path_open(NULL, op->path, O_WRONLY, &f);
+    int err = path_open(root, op->path, O_WRONLY, &f);
 
     if (err)
         return err;
@@ -274,7 +284,7 @@ int volume_truncate(const char *path, u64 size)
 
 static int do_open(struct op *op)
 {
-    return path_open(NULL, op->path, op->flags, &op->file);
+    return path_open(root, op->path, op->flags, &op->file);
 }
 
 static int do_unnamed(struct op *op)
@@ -284,7 +294,7 @@ static int do_unnamed(struct op *op)
 
 static int do_publish(struct op *op)
 {
-    return path_publish(NULL, op->path, op->file);
+    return path_publish(root, op->path, op->file);
 }
 
 static int do_read(struct op *op)

@@ -1,7 +1,7 @@
 // A disk image with the kernel's own file system on top, to be changed: kernel/fs, built for the host. So every change
 // goes through the journal, and a crash of the host or of the tool leaves what a crash of Amber would.
 //
-// One volume at a time; calls come from one thread. All return 0 or -errno.
+// One volume at a time; calls come from one thread. All return 0 or -errno. Paths begin at the root, / or not.
 #pragma once
 
 #include <base/types.h>

@@ -189,6 +189,7 @@ static enum ckpt_error load_records(struct epoch *e, struct input *in, struct ck
     }
     e->header = r->header;
     e->machine = r->machine;
+    e->newest = !r->older;
     e->older = r->steps_left;
     ckpt_bounds(&e->bounds, r);
     if (err)
@@ -226,7 +227,8 @@ static void reverse(struct epoch *epochs, size_t count)
     }
 }
 
-enum ckpt_error epochs_load(struct input *in, bool with_pages, struct epoch **epochs, size_t *count, u64 *failed_at)
+enum ckpt_error epochs_load(struct input *in, u64 keep, bool with_pages, struct epoch **epochs, size_t *count,
+                            u64 *failed_at)
 {
     struct ckpt_reader *r = tool_alloc(1, sizeof *r);
     enum ckpt_error err = ckpt_open(r, &in->source, 0);
@@ -241,8 +243,7 @@ enum ckpt_error epochs_load(struct input *in, bool with_pages, struct epoch **ep
         *failed_at = (*epochs)[*count].failed_at;
         if (err)
             break;
-        ++*count;
-        err = ckpt_open_previous(r);
+        err = ++*count == keep ? CKPT_NO_EPOCH : ckpt_open_previous(r);
         if (err)
             *failed_at = r->failed_at;
     }

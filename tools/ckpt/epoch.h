@@ -46,6 +46,7 @@ struct epoch {
     const struct ckpt_machine *machine;
     struct ckpt_epoch info;
     struct ckpt_bounds bounds;
+    bool newest;    // of its image
     u32 older;      // so many older epochs are kept
     u64 failed_at;  // offset in the file at which the last error was found
     struct epoch_content *content;
@@ -63,9 +64,9 @@ MUST_CHECK enum ckpt_error epoch_load(struct epoch *e, struct input *in, u64 epo
 /* The same, for a command: the epoch that *in was opened for. False: a message was printed, and *status set. */
 MUST_CHECK bool epoch_open(struct epoch *e, struct input *in, bool with_pages, int *status);
 
-/* All kept epochs, oldest first. The array and all in it are the caller's. */
-MUST_CHECK enum ckpt_error epochs_load(struct input *in, bool with_pages, struct epoch **epochs, size_t *count,
-                                       u64 *failed_at);
+/* The newest `keep` epochs (0: all that are kept), oldest first. The array and all in it are the caller's. */
+MUST_CHECK enum ckpt_error epochs_load(struct input *in, u64 keep, bool with_pages, struct epoch **epochs,
+                                       size_t *count, u64 *failed_at);
 void epoch_release(struct epoch *e);
 void epochs_release(struct epoch *epochs, size_t count);
 

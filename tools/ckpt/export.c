@@ -54,7 +54,7 @@ static bool member_json(struct output *out, const char *name, json_t *value, u64
 
 static json_t *history_json(const struct selection *s)
 {
-    const struct epoch *e = &s->epochs[s->first];
+    const struct epoch *e = &s->epochs[0];
     json_t *j = json_object(), *epochs = json_array();
 
     json_object_set_new(j, "format", json_string("amber-checkpoint-archive"));
@@ -64,7 +64,7 @@ static json_t *history_json(const struct selection *s)
     json_put_bytes(j, "identity", e->header.identity, CKPT_IDENTITY_SIZE);
     json_put_number(j, "pages", s->pages);
     for (size_t i = 0; i < s->count; i++)
-        json_array_append_new(epochs, json_epoch(&s->epochs[s->first + i], s->place));
+        json_array_append_new(epochs, json_epoch(&s->epochs[i], s->place));
     json_object_set_new(j, "epochs", epochs);
     return j;
 }
@@ -86,7 +86,7 @@ static bool write_pages(const struct options *o, struct selection *s, struct out
 
 static bool write_all(const struct options *o, struct selection *s, struct output *out, int *status)
 {
-    u64 wall_ns = s->epochs[s->first + s->count - 1].info.wall_ns;
+    u64 wall_ns = s->epochs[s->count - 1].info.wall_ns;
 
     return member_json(out, "image.json", history_json(s), wall_ns) &&
            member_begin(out, "pages", (u64)s->pages * CKPT_BLOCK_SIZE, wall_ns) && write_pages(o, s, out, status) &&

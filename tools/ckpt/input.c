@@ -44,21 +44,42 @@ static int input_read(void *ctx, u64 offset, void *buf, size_t n)
     return 0;
 }
 
-static bool read_header(struct input *in, u32 slot, struct ckpt_header *out)
+// CKPT_NO_EPOCH: the slot is empty, or not in the file.
+static enum ckpt_error read_header(struct input *in, u32 slot, struct ckpt_header *out)
 {
     u8 block[CKPT_BLOCK_SIZE];
     u64 at = (u64)slot * CKPT_BLOCK_SIZE;
 
-    return in->source.size >= at + sizeof block && input_read(in, at, block, sizeof block) == 0 &&
-           ckpt_header_decode(block, in->source.size, out) == CKPT_OK;
+    if (in->source.size < at + sizeof block)
+        return CKPT_NO_EPOCH;
+    if (input_read(in, at, block, sizeof block))
+        return CKPT_READ_FAILED;
+    if (block[0] == 0 && memcmp(block, block + 1, sizeof block - 1) == 0)
+        return CKPT_NO_EPOCH;
+    return ckpt_header_decode(block, in->source.size, out);
+}
+
+// An older header than the good one may tell of a longer file than there is, see docs/formats/checkpoint.md, 5.
+static void note_bad(struct input *in, u32 slot, enum ckpt_error err, const struct ckpt_header *h, u64 newest)
+{
+    if (err == CKPT_NO_EPOCH || (err == CKPT_TRUNCATED && h->epoch < newest))
+        return;
+    in->has_bad = true;
+    in->bad_slot = slot;
+    in->newest = newest;
 }
 
 static void look_at_headers(struct input *in)
 {
-    struct ckpt_header first, second;
+    struct ckpt_header first = {}, second = {};
+    enum ckpt_error err = read_header(in, 0, &first), err_second = read_header(in, 1, &second);
 
-    in->has_both = read_header(in, 0, &first) && read_header(in, 1, &second);
+    in->has_both = !err && !err_second;
     in->newest_slot = in->has_both && second.epoch > first.epoch;
+    if (err && !err_second)
+        note_bad(in, 0, err, &first, second.epoch);
+    if (!err && err_second)
+        note_bad(in, 1, err_second, &second, first.epoch);
     in->bytes_read = 0;
 }
 
@@ -108,17 +129,49 @@ void input_close(struct input *in)
     in->fd = -1;
 }
 
+// How many of the newest epochs are sound; *damaged: the one before them, 0: there is none.
+static u64 count_sound(const struct input *in, u64 *damaged)
+{
+    struct ckpt_verifier *v = tool_alloc(1, sizeof *v);
+    enum ckpt_error err = ckpt_verify(v, &in->source, 0);
+    u64 sound = 0;
+
+    for (; !err; sound++)
+        err = ckpt_verify_previous(v);
+    *damaged = err == CKPT_NO_EPOCH ? 0 : v->reader.header.epoch;
+    free(v);
+    return sound;
+}
+
+// What may help, for the end of a message.
+static void hint(const struct input *in, char *out, size_t size)
+{
+    u64 damaged;
+
+    *out = 0;
+    if (in->rescue)
+        return;
+    u64 sound = count_sound(in, &damaged);
+    if (!sound && in->has_both)
+        snprintf(out, size, "; --rescue reads it as it was before its newest epoch");
+    if (sound && damaged)
+        snprintf(out, size, "; epoch %ju is damaged, those after it are not: pack -k %ju keeps them, -e N another one",
+                 (uintmax_t)damaged, (uintmax_t)sound);
+}
+
 int input_complain(const struct input *in, enum ckpt_error error, u64 at)
 {
     if (error == CKPT_READ_FAILED) {
         tool_error("%s: %s", in->path, strerror(in->error));
         return EXIT_TROUBLE;
     }
-    if (error == CKPT_NO_EPOCH)
+    if (error == CKPT_NO_EPOCH) {
         tool_error("%s: %s (ckpt log tells which are)", in->path, ckpt_error_text(error));
-    else
-        tool_error("%s: %s (at byte %ju)%s", in->path, ckpt_error_text(error), (uintmax_t)at,
-                   in->has_both && !in->rescue ? "; --rescue reads it as it was before its newest epoch" : "");
+    } else {
+        char text[160];
+        hint(in, text, sizeof text);
+        tool_error("%s: %s (at byte %ju)%s", in->path, ckpt_error_text(error), (uintmax_t)at, text);
+    }
     return EXIT_BAD;
 }
 

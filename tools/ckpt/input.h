@@ -14,6 +14,9 @@ struct input {
     bool has_both;    // of the header slots each holds a good header;
     u32 newest_slot;  // this one the newest,
     bool rescue;      // which reads as zeros
+    bool has_bad;     // one of them is neither empty nor good, and what it held may have been newer:
+    u32 bad_slot;     // this one
+    u64 newest;       // epoch of the good one, if has_bad
 };
 
 /* `name` is a file, or FILE@EPOCH when there is no file of the whole name. Reads refer to *in: it must not move.

@@ -93,7 +93,7 @@ static int show_log(const struct options *o, struct input *in)
 
     if (o->view == VIEW_PLAIN)
         return log_plain(in);
-    enum ckpt_error err = epochs_load(in, false, &epochs, &count, &failed_at);
+    enum ckpt_error err = epochs_load(in, 0, false, &epochs, &count, &failed_at);
     if (err)
         return input_complain(in, err, failed_at);
     if (o->view == VIEW_JSON)

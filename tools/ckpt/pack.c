@@ -21,7 +21,7 @@ static bool new_identity(struct selection *s)
         return false;
     }
     for (size_t i = 0; i < s->count; i++)
-        memcpy(s->epochs[s->first + i].header.identity, identity, sizeof identity);
+        memcpy(s->epochs[i].header.identity, identity, sizeof identity);
     return true;
 }
 
@@ -47,7 +47,7 @@ static bool pack_epochs(const struct options *o, struct selection *s, struct wri
     if (!copy_pages(o, s, w, status))
         return false;
     for (size_t i = 0; i < s->count; i++)
-        if (!writer_epoch(w, &s->epochs[s->first + i], s->place))
+        if (!writer_epoch(w, &s->epochs[i], s->place))
             return false;
     return writer_finish(w);
 }

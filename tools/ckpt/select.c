@@ -27,65 +27,62 @@ static void collect_epoch(struct selection *s, const struct epoch *e)
         collect(s, &e->space[i].pages);
 }
 
-static bool choose(struct selection *s, const struct options *o, size_t all)
+static enum ckpt_error load_one(struct selection *s, u64 epoch, u64 *failed_at)
+{
+    s->epochs = tool_alloc(1, sizeof *s->epochs);
+    enum ckpt_error err = epoch_load(s->epochs, &s->in, epoch, true);
+
+    *failed_at = s->epochs->failed_at;
+    s->count = !err;
+    if (err)
+        free(s->epochs);
+    return err;
+}
+
+static enum ckpt_error load(struct selection *s, const struct options *o, u64 *failed_at)
 {
     u64 wanted = o->epoch ? o->epoch : s->in.epoch;
 
-    s->count = all;
-    if (o->keep && o->keep < all) {
-        s->first = all - (size_t)o->keep;
-        s->count = (size_t)o->keep;
-    }
-    if (!wanted)
-        return true;
-    for (size_t i = 0; i < all; i++)
-        if (s->epochs[i].info.epoch == wanted) {
-            s->first = i;
-            s->count = 1;
-            return true;
-        }
-    return false;
+    return wanted ? load_one(s, wanted, failed_at)
+                  : epochs_load(&s->in, o->keep, true, &s->epochs, &s->count, failed_at);
+}
+
+static void number_pages(struct selection *s)
+{
+    u64 blocks = 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        blocks = MAX(blocks, s->epochs[i].header.blocks);
+    s->place = tool_alloc(blocks, sizeof *s->place);
+    for (u64 b = 0; b < blocks; b++)
+        s->place[b] = NO_PAGE;
+    for (size_t i = 0; i < s->count; i++)
+        collect_epoch(s, &s->epochs[i]);
 }
 
 bool selection_open(struct selection *s, const struct options *o, const char *image, int *status)
 {
     u64 failed_at = 0;
-    size_t all = 0;
 
     *s = (struct selection){};
     *status = EXIT_TROUBLE;
     if (!input_open(&s->in, image, o->rescue))
         return false;
-    enum ckpt_error err = epochs_load(&s->in, true, &s->epochs, &all, &failed_at);
-    if (!err && !choose(s, o, all))
-        err = CKPT_NO_EPOCH;
+    enum ckpt_error err = load(s, o, &failed_at);
     if (err) {
         *status = input_complain(&s->in, err, failed_at);
-        if (all && err == CKPT_NO_EPOCH)
-            epochs_release(s->epochs, all);
         input_close(&s->in);
         return false;
     }
-    s->newest = s->first + s->count == all;
-    // The others aren't needed.
-    for (size_t i = 0; i < all; i++)
-        if (i < s->first || i >= s->first + s->count)
-            epoch_release(&s->epochs[i]);
-    u64 blocks = s->epochs[s->first].header.blocks;
-    for (size_t i = 0; i < s->count; i++)
-        blocks = MAX(blocks, s->epochs[s->first + i].header.blocks);
-    s->place = tool_alloc(blocks, sizeof *s->place);
-    for (u64 b = 0; b < blocks; b++)
-        s->place[b] = NO_PAGE;
-    for (size_t i = 0; i < s->count; i++)
-        collect_epoch(s, &s->epochs[s->first + i]);
+    s->newest = s->epochs[s->count - 1].newest;
+    number_pages(s);
     *status = EXIT_GOOD;
     return true;
 }
 
 void selection_close(struct selection *s)
 {
-    epochs_release(s->epochs, s->first + s->count);
+    epochs_release(s->epochs, s->count);
     free(s->blocks);
     free(s->place);
     free(s->crc);
@@ -94,7 +91,7 @@ void selection_close(struct selection *s)
 
 bool selection_page(struct selection *s, size_t n, u8 out[CKPT_BLOCK_SIZE], int *status)
 {
-    struct epoch *e = &s->epochs[s->first];
+    struct epoch *e = &s->epochs[0];
     struct ckpt_page page = { .block = s->blocks[n], .crc = s->crc[n] };
     enum ckpt_error err = epoch_page(e, &page, out);
 

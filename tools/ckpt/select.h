@@ -5,17 +5,18 @@
 
 struct selection {
     struct input in;
-    struct epoch *epochs;  // oldest first
-    size_t first, count;   // those that are taken along
-    bool newest;           // the newest is among them
-    u32 *blocks;           // the pages: where they are in the image, in the order in which they are met
+    struct epoch *epochs;  // those that are taken along, oldest first
+    size_t count;
+    bool newest;  // the newest is among them
+    u32 *blocks;  // the pages: where they are in the image, in the order in which they are met
     size_t pages, room;
     u32 *place;  // of each block of the image: its number among the pages
     u32 *crc;    // of each page
     size_t crc_room;
 };
 
-/* One epoch (o->epoch, or what the name says), or the newest o->keep, or all. False: *status is set. */
+/* One epoch (o->epoch, or what the name says), or the newest o->keep, or all. The others need not be sound. False:
+ * *status is set. */
 MUST_CHECK bool selection_open(struct selection *s, const struct options *o, const char *image, int *status);
 void selection_close(struct selection *s);
 

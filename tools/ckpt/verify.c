@@ -40,6 +40,14 @@ static void tell(const struct options *o, const struct input *in, const struct c
     json_array_append_new(list, j);
 }
 
+static void tell_bad_slot(const struct options *o, const struct input *in)
+{
+    if (in->has_bad && o->view != VIEW_JSON && !o->quiet)
+        printf("%s: slot %u holds no sound header: a commit that was cut short, or damage; epoch %ju is the newest "
+               "left\n",
+               in->path, in->bad_slot, (uintmax_t)in->newest);
+}
+
 static enum ckpt_error verify_epochs(const struct options *o, struct watched *w, struct ckpt_verifier *v, json_t *list)
 {
     struct ckpt_source source = { .read = read_watched, .ctx = w, .size = w->in->source.size };
@@ -58,7 +66,7 @@ static enum ckpt_error verify_epochs(const struct options *o, struct watched *w,
     return err == CKPT_NO_EPOCH && any ? CKPT_OK : err;
 }
 
-static bool print_report(enum ckpt_error err, u64 at, json_t *list)
+static bool print_report(const struct input *in, enum ckpt_error err, u64 at, json_t *list)
 {
     json_t *j = json_object();
 
@@ -68,6 +76,8 @@ static bool print_report(enum ckpt_error err, u64 at, json_t *list)
         json_object_set_new(j, "error", json_string(ckpt_error_text(err)));
         json_put_number(j, "at", at);
     }
+    if (in->has_bad)
+        json_put_number(j, "bad_slot", in->bad_slot);
     return json_print(j);
 }
 
@@ -78,10 +88,11 @@ static int verify(const struct options *o, struct input *in)
     json_t *list = json_array();
     int status = EXIT_GOOD;
 
+    tell_bad_slot(o, in);
     progress_begin(&w.progress, "verify", in->source.size, o->quiet);
     enum ckpt_error err = verify_epochs(o, &w, v, list);
     progress_end(&w.progress);
-    if (o->view == VIEW_JSON && !print_report(err, v->failed_at, list))
+    if (o->view == VIEW_JSON && !print_report(in, err, v->failed_at, list))
         status = EXIT_TROUBLE;
     if (err)
         status = input_complain(in, err, v->failed_at);

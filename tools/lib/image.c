@@ -35,6 +35,11 @@ bool image_open(struct image *img, const char *path, bool writable)
         image_close(img);
         return false;
     }
+    if (writable && tool_machine_has(img->fd)) {
+        tool_error("%s: a running machine has it; power it off first", path);
+        image_close(img);
+        return false;
+    }
     img->disk_blocks = (u64)MAX(size, 0) / FS_BLOCK_SIZE;
     return true;
 }

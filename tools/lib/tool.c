@@ -2,10 +2,12 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #define NS_PER_S 1000000000ull
 
@@ -41,6 +43,16 @@ void tool_grow(void **items, size_t *room, size_t count, size_t size)
         return;
     *room = MAX(count, 2 * *room);
     *items = memory_or_exit(reallocarray(*items, *room, size));
+}
+
+// QEMU keeps a read lock on byte 200 + P for each permission P that it doesn't share with others; to write is number 1.
+#define QEMU_KEEPS_WRITING 201
+
+bool tool_machine_has(int fd)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = QEMU_KEEPS_WRITING, .l_len = 1 };
+
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 static bool parse_digits(const char *text, u64 *out, const char **end)

@@ -13,6 +13,9 @@ void *tool_alloc(size_t count, size_t size);
 /* Make room for `count` items in *items, whose room is *room items; what is new is not zeroed. */
 void tool_grow(void **items, size_t *room, size_t count, size_t size);
 
+/* Does a machine that runs have this disk image? Seen by the locks that QEMU holds on files that it writes to. */
+bool tool_machine_has(int fd);
+
 /* "4096", "64K", "256M", "2G", "1T". False if it's not a number or too large. */
 bool parse_size(const char *text, u64 *out);
 

@@ -18,6 +18,18 @@ static int remove_one(const char *path)
     return 1;
 }
 
+// The root, . and .. are not entries that could go: what is in them would, and then they stay.
+static bool is_entry(const char *path)
+{
+    size_t end = strlen(path), dots = 0;
+
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    for (; end > 0 && path[end - 1] == '.'; end--)
+        dots++;
+    return dots > 2 || (end > 0 && path[end - 1] != '/');
+}
+
 static bool is_directory(const char *path)
 {
     struct stat st;
@@ -48,6 +60,16 @@ static int remove_tree(const char *path)
     return status | remove_one(path);
 }
 
+static int remove_any(const char *path)
+{
+    if (!is_directory(path))
+        return remove_one(path);
+    if (recursive)
+        return remove_tree(path);
+    warnx("%s: is a directory", path);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     int letter, status = 0;
@@ -60,15 +82,10 @@ int main(int argc, char **argv)
     }
     if (optind == argc)
         usage("rm [-rf] FILE...");
-    for (int i = optind; i < argc; i++) {
-        if (!is_directory(argv[i])) {
-            status |= remove_one(argv[i]);
-        } else if (recursive) {
-            status |= remove_tree(argv[i]);
-        } else {
-            warnx("%s: is a directory", argv[i]);
-            status = 1;
-        }
-    }
+    for (int i = optind; i < argc; i++)
+        if (recursive && *argv[i] && !is_entry(argv[i]))
+            errx(1, "%s: the root, . and .. can't be removed; nothing was", argv[i]);
+    for (int i = optind; i < argc; i++)
+        status |= remove_any(argv[i]);
     return status;
 }
