@@ -1,4 +1,6 @@
 """The shell, as a person uses it."""
+import re
+
 import pytest
 
 import machine as machines
@@ -108,6 +110,43 @@ def test_jobs(machine):
     machine.wait_for_prompt()
     machine.check("wait")
     assert machine.run("jobs").status == 0
+
+
+def stopped_job(machine, command):
+    pid = machine.start_in_background(command)
+    machine.wait_for_prompt()
+    machine.check(f"checkpoint -s {pid} stopped.ckpt; rm stopped.ckpt")
+    assert re.search(rf"^\[\d+\] stopped: {command}$", machine.check("jobs"), re.M)
+    return pid
+
+
+def test_a_stopped_job_goes_on_in_the_background(machine):
+    pid = stopped_job(machine, "sleep 1000")
+    assert machine.check("bg") == "sleep 1000 &\n"
+    assert "] running: sleep 1000\n" in machine.check("jobs")
+    machine.check(f"kill {pid}")
+    machine.run("wait")
+
+
+def test_a_stopped_job_can_be_killed(machine):
+    stopped_job(machine, "sleep 1000")
+    machine.check("kill %1")
+    machine.run("wait")
+    assert machine.check("jobs") == ""
+
+
+def test_a_stopped_job_goes_on_in_the_foreground(machine):
+    machine.start_in_background("stopat call 1 echo said", r"is stopped\r*\n")
+    assert "] stopped: stopat call 1 echo said\n" in machine.check("jobs")
+    assert "said\n" in machine.check("fg")
+    assert machine.check("jobs") == ""
+
+
+def test_a_killed_job_leaves_no_stopped_child(machine):
+    machine.start_in_background("stopat call 1 seq 9", r"is stopped\r*\n")
+    machine.check("kill %1")
+    machine.run("wait")
+    machine.wait_for("ps | grep -c seq || true", "^0$")
 
 
 def test_end_of_file_ends_cat(machine):

@@ -119,8 +119,13 @@ void job_forget(struct job *j);                                             // o
 struct job *job_first(void);                                                // NULL: there are none in the background
 struct job *job_find(const char *name);  // "%2", "2", or NULL: the newest; NULL and a message if there is none
 int job_status(const struct job *j);     // as $? has it
-void jobs_report(bool all);              // tells which have ended, and forgets them; all: and the others too
-void jobs_forget(void);                  // in a child: they are not its own
+
+/* How many of its processes are stopped, those that they have started included; `act`, unless NULL, is done to each:
+ * cont() or kill(). */
+int job_stopped(const struct job *j, int (*act)(pid_t pid));
+
+void jobs_report(bool all);  // tells which have ended, and forgets them; all: and the others too
+void jobs_forget(void);      // in a child: they are not its own
 
 /* A line without its newline, with editing; malloc()ed; NULL at the end of input. *abandoned: ^C was typed. */
 char *edit_line(const char *prompt, bool *abandoned);
