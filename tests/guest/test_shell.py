@@ -149,6 +149,13 @@ def test_a_killed_job_leaves_no_stopped_child(machine):
     machine.wait_for("ps | grep -c seq || true", "^0$")
 
 
+def test_a_job_that_is_not_there_is_told(machine):
+    for command, message in (("fg", "fg: no job"), ("bg", "bg: no job"), ("fg %3", "fg: %3: no such job"),
+                             ("wait %3", "wait: %3: no such job"), ("kill %1", "kill: %1: no such job")):
+        result = machine.run(command)
+        assert result.output == f"sh: {message}\n" and result.status != 0, result
+
+
 def test_end_of_file_ends_cat(machine):
     machine.start("cat > typed")
     machine.child.expect([machines.pexpect.TIMEOUT, "never"], timeout=2)

@@ -51,7 +51,7 @@ static int finish(struct job *j)
 
 static int builtin_fg(int argc, char **argv)
 {
-    struct job *j = job_find(argc > 1 ? argv[1] : NULL);
+    struct job *j = job_find(argv[0], argc > 1 ? argv[1] : NULL);
 
     if (!j)
         return 1;
@@ -65,7 +65,7 @@ static int builtin_fg(int argc, char **argv)
 
 static int builtin_bg(int argc, char **argv)
 {
-    struct job *j = job_find(argc > 1 ? argv[1] : NULL);
+    struct job *j = job_find(argv[0], argc > 1 ? argv[1] : NULL);
 
     if (!j)
         return 1;
@@ -86,7 +86,7 @@ static int builtin_wait(int argc, char **argv)
     int status = 0;
 
     if (argc > 1) {
-        struct job *j = job_find(argv[1]);
+        struct job *j = job_find(argv[0], argv[1]);
         return j ? wait_for(j) : 127;
     }
     while (job_first())
@@ -96,7 +96,7 @@ static int builtin_wait(int argc, char **argv)
 
 static int kill_job(const char *name)
 {
-    struct job *j = job_find(name);
+    struct job *j = job_find("kill", name);
     int status = !j;
 
     for (int i = 0; j && i < j->count; i++)

@@ -137,7 +137,7 @@ struct job *job_first(void)
     return jobs;
 }
 
-struct job *job_find(const char *name)
+struct job *job_find(const char *who, const char *name)
 {
     struct job *found = NULL;
     int number = name ? atoi(name + (*name == '%')) : 0;
@@ -145,8 +145,10 @@ struct job *job_find(const char *name)
     for (struct job *j = jobs; j; j = j->next)
         if (!name || j->number == number)
             found = j;
-    if (!found)
-        warnx("%s: no such job", name ? name : "current");
+    if (!found && name)
+        warnx("%s: %s: no such job", who, name);
+    else if (!found)
+        warnx("%s: no job", who);
     return found;
 }
 

@@ -117,8 +117,10 @@ void job_to_foreground(const struct job *j);                                // g
 void job_to_background(const struct job *j, const char *text, int length);  // a copy enters the table
 void job_forget(struct job *j);                                             // out of the table
 struct job *job_first(void);                                                // NULL: there are none in the background
-struct job *job_find(const char *name);  // "%2", "2", or NULL: the newest; NULL and a message if there is none
-int job_status(const struct job *j);     // as $? has it
+int job_status(const struct job *j);                                        // as $? has it
+
+/* "%2", "2", or NULL: the newest. NULL and a message of the command `who` if there is none. */
+struct job *job_find(const char *who, const char *name);
 
 /* How many of its processes are stopped, those that they have started included; `act`, unless NULL, is done to each:
  * cont() or kill(). */
