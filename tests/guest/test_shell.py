@@ -47,6 +47,14 @@ def test_exit_statuses(machine):
     machine.check("rm notaprogram")
 
 
+def test_an_unknown_option_is_told_as_it_was_typed(machine):
+    result = machine.run("ls --help")
+    assert "ls: unknown option --help\nusage: ls" in result.output and result.status == 2, result
+    result = machine.run("ls -ly")
+    assert "ls: unknown option -y\nusage: ls" in result.output and result.status == 2, result
+    assert machine.check("echo text > ./--help; ls -- --help; rm -- --help").endswith("--help\n")
+
+
 def interrupt(machine):
     """Until there is a prompt again: before the program has the terminal the key is only a byte."""
     for n in range(60):
