@@ -55,6 +55,16 @@ def test_an_unknown_option_is_told_as_it_was_typed(machine):
     assert machine.check("echo text > ./--help; ls -- --help; rm -- --help").endswith("--help\n")
 
 
+def test_stopat_refuses_what_it_cannot_run(machine):
+    machine.check("echo text > notaprogram")
+    for event in ("call 1", "call 3", "fault 1"):
+        result = machine.run(f"stopat {event} nofile")
+        assert result.output == "stopat: nofile: no such file or directory\n" and result.status == 127, result
+        result = machine.run(f"stopat {event} notaprogram")
+        assert result.output.startswith("stopat: notaprogram: ") and result.status == 126, result
+    machine.check("rm notaprogram")
+
+
 def interrupt(machine):
     """Until there is a prompt again: before the program has the terminal the key is only a byte."""
     for n in range(60):
