@@ -65,6 +65,26 @@ def test_stopat_refuses_what_it_cannot_run(machine):
     machine.check("rm notaprogram")
 
 
+WRONG_WORDS = [
+    ("checkpoint -k -s 7 x", "usage: checkpoint", 2),
+    ("checkpoint 99999999999 x", "checkpoint: 99999999999: not a process number", 2),
+    ("checkpoint 2147483648 x", "checkpoint: 2147483648: not a process number", 2),
+    ("checkpoint -H 99999999999 1 x", "checkpoint: 99999999999: not a number of epochs", 2),
+    ("checkpoint -H 1x 1 x", "checkpoint: 1x: not a number of epochs", 2),
+    ("restore -i foo x", "restore: foo: not FD=FD", 2),
+    ("restore -i 1= x", "restore: 1=: not FD=FD", 2),
+    ("restore -i 99999999999=1 x", "restore: 99999999999=1: not FD=FD", 2),
+    ("restore -e 99999999999999999999 x", "restore: 99999999999999999999: not an epoch", 2),
+    ("restore -i 1=77 x", "restore: 1=77: descriptor 77 is not open", 1),
+]
+
+
+@pytest.mark.parametrize("command, message, status", WRONG_WORDS, ids=[c for c, *_ in WRONG_WORDS])
+def test_wrong_words_are_told(machine, command, message, status):
+    result = machine.run(command)
+    assert result.output.startswith(message) and result.status == status, result
+
+
 def interrupt(machine):
     """Until there is a prompt again: before the program has the terminal the key is only a byte."""
     for n in range(60):
