@@ -1,4 +1,6 @@
 """The shell, as a person uses it."""
+import re
+
 import pytest
 
 import machine as machines
@@ -53,6 +55,44 @@ def test_exit_statuses(machine):
     assert machine.run("cat nosuchfile").status == 1
     assert "cat: nosuchfile: " in machine.run("cat nosuchfile").output
     machine.check("rm notaprogram")
+
+
+def test_an_unknown_option_is_told_as_it_was_typed(machine):
+    result = machine.run("ls --help")
+    assert "ls: unknown option --help\nusage: ls" in result.output and result.status == 2, result
+    result = machine.run("ls -ly")
+    assert "ls: unknown option -y\nusage: ls" in result.output and result.status == 2, result
+    assert machine.check("echo text > ./--help; ls -- --help; rm -- --help").endswith("--help\n")
+
+
+def test_stopat_refuses_what_it_cannot_run(machine):
+    machine.check("echo text > notaprogram")
+    for event in ("call 1", "call 3", "fault 1"):
+        result = machine.run(f"stopat {event} nofile")
+        assert result.output == "stopat: nofile: no such file or directory\n" and result.status == 127, result
+        result = machine.run(f"stopat {event} notaprogram")
+        assert result.output.startswith("stopat: notaprogram: ") and result.status == 126, result
+    machine.check("rm notaprogram")
+
+
+WRONG_WORDS = [
+    ("checkpoint -k -s 7 x", "usage: checkpoint", 2),
+    ("checkpoint 99999999999 x", "checkpoint: 99999999999: not a process number", 2),
+    ("checkpoint 2147483648 x", "checkpoint: 2147483648: not a process number", 2),
+    ("checkpoint -H 99999999999 1 x", "checkpoint: 99999999999: not a number of epochs", 2),
+    ("checkpoint -H 1x 1 x", "checkpoint: 1x: not a number of epochs", 2),
+    ("restore -i foo x", "restore: foo: not FD=FD", 2),
+    ("restore -i 1= x", "restore: 1=: not FD=FD", 2),
+    ("restore -i 99999999999=1 x", "restore: 99999999999=1: not FD=FD", 2),
+    ("restore -e 99999999999999999999 x", "restore: 99999999999999999999: not an epoch", 2),
+    ("restore -i 1=77 x", "restore: 1=77: descriptor 77 is not open", 1),
+]
+
+
+@pytest.mark.parametrize("command, message, status", WRONG_WORDS, ids=[c for c, *_ in WRONG_WORDS])
+def test_wrong_words_are_told(machine, command, message, status):
+    result = machine.run(command)
+    assert result.output.startswith(message) and result.status == status, result
 
 
 def interrupt(machine):
@@ -118,6 +158,50 @@ def test_jobs(machine):
     machine.wait_for_prompt()
     machine.check("wait")
     assert machine.run("jobs").status == 0
+
+
+def stopped_job(machine, command):
+    pid = machine.start_in_background(command)
+    machine.wait_for_prompt()
+    machine.check(f"checkpoint -s {pid} stopped.ckpt; rm stopped.ckpt")
+    assert re.search(rf"^\[\d+\] stopped: {command}$", machine.check("jobs"), re.M)
+    return pid
+
+
+def test_a_stopped_job_goes_on_in_the_background(machine):
+    pid = stopped_job(machine, "sleep 1000")
+    assert machine.check("bg") == "sleep 1000 &\n"
+    assert "] running: sleep 1000\n" in machine.check("jobs")
+    machine.check(f"kill {pid}")
+    machine.run("wait")
+
+
+def test_a_stopped_job_can_be_killed(machine):
+    stopped_job(machine, "sleep 1000")
+    machine.check("kill %1")
+    machine.run("wait")
+    assert machine.check("jobs") == ""
+
+
+def test_a_stopped_job_goes_on_in_the_foreground(machine):
+    machine.start_in_background("stopat call 1 echo said", r"is stopped\r*\n")
+    assert "] stopped: stopat call 1 echo said\n" in machine.check("jobs")
+    assert "said\n" in machine.check("fg")
+    assert machine.check("jobs") == ""
+
+
+def test_a_killed_job_leaves_no_stopped_child(machine):
+    machine.start_in_background("stopat call 1 seq 9", r"is stopped\r*\n")
+    machine.check("kill %1")
+    machine.run("wait")
+    machine.wait_for("ps | grep -c seq || true", "^0$")
+
+
+def test_a_job_that_is_not_there_is_told(machine):
+    for command, message in (("fg", "fg: no job"), ("bg", "bg: no job"), ("fg %3", "fg: %3: no such job"),
+                             ("wait %3", "wait: %3: no such job"), ("kill %1", "kill: %1: no such job")):
+        result = machine.run(command)
+        assert result.output == f"sh: {message}\n" and result.status != 0, result
 
 
 def test_end_of_file_ends_cat(machine):

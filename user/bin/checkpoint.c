@@ -2,6 +2,7 @@
 #include <amber.h>
 #include <err.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,15 +17,16 @@
 static long number(const char *text, long least, const char *what)
 {
     char *end;
-    long n = strtol(text, &end, 10);
+    long long n = strtoll(text, &end, 10);
 
-    if (end == text || *end || n < least)
+    if (end == text || *end || n < least || n > INT_MAX)
         errx(2, "%s: not %s", text, what);
-    return n;
+    return (long)n;
 }
 
 static void parse(int argc, char **argv, struct ckpt_save_args *args)
 {
+    const uint32_t ends = CKPT_SAVE_KILL | CKPT_SAVE_STOP;
     int letter;
 
     while ((letter = getopt(argc, argv, "tksnFxH:")) != -1) {
@@ -54,7 +56,7 @@ static void parse(int argc, char **argv, struct ckpt_save_args *args)
             usage(USAGE);
         }
     }
-    if (argc - optind != 2)
+    if (argc - optind != 2 || (args->flags & ends) == ends)
         usage(USAGE);
     args->pid = (int32_t)number(argv[optind], 1, "a process number");
     args->path = (uintptr_t)argv[optind + 1];

@@ -1,19 +1,43 @@
 // restore: become the process in a checkpoint image, with its family, and go on where it was.
 #include <amber.h>
 #include <err.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define USAGE "restore [-a] [-e EPOCH] [-f strict | accept | rollback] [-i FD=FD]... FILE"
 
-static long number(const char *text, char **end, const char *whole)
+// Of a pair, up to the character `last`; -1: there is none.
+static int descriptor(const char *text, char last, const char **after)
 {
-    long n = strtol(text, end, 10);
+    char *end;
+    long long n = strtoll(text, &end, 10);
 
-    if (*end == text || n < 0)
-        errx(2, "%s: not a number", whole);
-    return n;
+    *after = end + 1;
+    return end == text || *end != last || n < 0 || n > INT_MAX ? -1 : (int)n;
+}
+
+static void check_open(int fd, const char *pair)
+{
+    int copy = dup(fd);
+
+    if (copy >= 0)
+        close(copy);
+    else if (errno == EBADF)
+        errx(1, "%s: descriptor %d is not open here", pair, fd);
+}
+
+static uint64_t epoch(const char *text)
+{
+    char *end;
+
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (end == text || *end || n <= 0 || errno)
+        errx(2, "%s: not an epoch", text);
+    return (uint64_t)n;
 }
 
 static unsigned policy(const char *name)
@@ -30,16 +54,17 @@ static unsigned policy(const char *name)
 // SAVED=THEIRS
 static void inherit(struct ckpt_restore_args *args, const char *pair)
 {
-    char *end;
+    const char *rest;
 
     if (args->inherits == CKPT_INHERIT_MAX)
         errx(2, "too many -i");
-    args->inherit[args->inherits].saved = (int)number(pair, &end, pair);
-    if (*end != '=')
+    int saved = descriptor(pair, '=', &rest);
+    int theirs = saved < 0 ? -1 : descriptor(rest, 0, &rest);
+    if (theirs < 0)
         errx(2, "%s: not FD=FD", pair);
-    args->inherit[args->inherits].theirs = (int)number(end + 1, &end, pair);
-    if (*end)
-        errx(2, "%s: not FD=FD", pair);
+    check_open(theirs, pair);
+    args->inherit[args->inherits].saved = saved;
+    args->inherit[args->inherits].theirs = theirs;
     args->inherits++;
 }
 
@@ -47,7 +72,6 @@ int main(int argc, char **argv)
 {
     struct ckpt_restore_args args = { 0 };
     int letter;
-    char *end;
 
     while ((letter = getopt(argc, argv, "ae:f:i:")) != -1) {
         switch (letter) {
@@ -55,9 +79,7 @@ int main(int argc, char **argv)
             args.flags |= CKPT_RESTORE_EAGER;
             break;
         case 'e':
-            args.epoch = (uint64_t)number(optarg, &end, optarg);
-            if (*end || !args.epoch)
-                errx(2, "%s: not an epoch", optarg);
+            args.epoch = epoch(optarg);
             break;
         case 'f':
             args.flags |= policy(optarg);

@@ -2,6 +2,8 @@
 // and waits for its end: cont(1) lets it run on.
 #include <amber.h>
 #include <err.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,15 +24,45 @@ static int event_of(const char *name)
     errx(2, "%s: neither call nor fault nor tick", name);
 }
 
+static bool is_program(const char *path)
+{
+    char start[4];
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : read(fd, start, sizeof(start));
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    if (n == sizeof(start) && memcmp(start, "\177ELF", sizeof(start)) == 0)
+        return true;
+    errno = n < 0 ? errno : ENOEXEC;
+    return false;
+}
+
+// Where execvp() would find it. The child must neither search, which are calls, nor fail, where it would be stopped.
+static const char *find_program(const char *name)
+{
+    static char path[PATH_LEN];
+
+    if (is_program(name))
+        return name;
+    if (!strchr(name, '/') && (errno == ENOENT || errno == EISDIR)) {
+        snprintf(path, sizeof(path), "/%s", name);
+        if (is_program(path))
+            return path;
+    }
+    err(errno == ENOENT ? 127 : 126, "%s", name);
+}
+
 // The child begins when the parent has said when it is to stop.
-static void run_program(char **argv, const int ready[2])
+static void run_program(const char *path, char **argv, const int ready[2])
 {
     char byte;
 
     (void)read(ready[0], &byte, 1);
     close(ready[0]);
     close(ready[1]);
-    execvp(argv[0], argv);
+    execv(path, argv);
     err(127, "%s", argv[0]);
 }
 
@@ -71,13 +103,14 @@ int main(int argc, char **argv)
     int n = atoi(argv[2]);
     if (n <= 0)
         errx(2, "%s: not a number of events", argv[2]);
+    const char *path = find_program(argv[3]);
     if (pipe(ready))
         err(1, "pipe");
     pid_t pid = fork();
     if (pid < 0)
         err(1, "fork");
     if (pid == 0)
-        run_program(argv + 3, ready);
+        run_program(path, argv + 3, ready);
     if (stop_at(pid, event, event == EVENT_CALL ? n + CALLS_BEFORE : n))
         err(1, "stop_at");
     if (write(ready[1], "", 1) != 1)

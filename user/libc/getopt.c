@@ -15,6 +15,14 @@ static void argument_done(void)
     within = 0;
 }
 
+// Like --help: there are no long options.
+static int complain_of_word(const char *word)
+{
+    warnx("unknown option %s", word);
+    argument_done();
+    return '?';
+}
+
 static int complain(const char *what, char letter)
 {
     warnx("%s -%c", what, letter);
@@ -30,6 +38,8 @@ int getopt(int argc, char *const argv[], const char *letters)
             argument_done();
             return -1;
         }
+        if (argv[optind][1] == '-')
+            return complain_of_word(argv[optind]);
         within = 1;
     }
     char letter = argv[optind][within++];

@@ -1,6 +1,7 @@
 // The commands that the shell carries out itself.
 #include "sh.h"
 
+#include <amber.h>
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ static int finish(struct job *j)
 
 static int builtin_fg(int argc, char **argv)
 {
-    struct job *j = job_find(argc > 1 ? argv[1] : NULL);
+    struct job *j = job_find(argv[0], argc > 1 ? argv[1] : NULL);
 
     if (!j)
         return 1;
@@ -58,7 +59,19 @@ static int builtin_fg(int argc, char **argv)
     job_to_foreground(j);
     puts(j->text);
     fflush(stdout);
+    job_stopped(j, cont);
     return finish(j);
+}
+
+static int builtin_bg(int argc, char **argv)
+{
+    struct job *j = job_find(argv[0], argc > 1 ? argv[1] : NULL);
+
+    if (!j)
+        return 1;
+    job_stopped(j, cont);
+    printf("%s &\n", j->text);
+    return 0;
 }
 
 // While a job is waited for, ^C is for it.
@@ -73,7 +86,7 @@ static int builtin_wait(int argc, char **argv)
     int status = 0;
 
     if (argc > 1) {
-        struct job *j = job_find(argv[1]);
+        struct job *j = job_find(argv[0], argv[1]);
         return j ? wait_for(j) : 127;
     }
     while (job_first())
@@ -83,12 +96,15 @@ static int builtin_wait(int argc, char **argv)
 
 static int kill_job(const char *name)
 {
-    struct job *j = job_find(name);
+    struct job *j = job_find("kill", name);
     int status = !j;
 
     for (int i = 0; j && i < j->count; i++)
         if (j->pids[i] && kill(j->pids[i]))
             status = 1;
+    // What they had started and is stopped would never end.
+    if (j)
+        job_stopped(j, kill);
     return status;
 }
 
@@ -124,8 +140,9 @@ builtin_fn *builtin_find(const char *name)
         const char *name;
         builtin_fn *function;
     } table[] = {
-        { "cd", builtin_cd }, { "exit", builtin_exit }, { "exec", builtin_exec }, { "jobs", builtin_jobs },
-        { "fg", builtin_fg }, { "wait", builtin_wait }, { "kill", builtin_kill }, { "history", builtin_history },
+        { "cd", builtin_cd },     { "exit", builtin_exit }, { "exec", builtin_exec },
+        { "jobs", builtin_jobs }, { "fg", builtin_fg },     { "bg", builtin_bg },
+        { "wait", builtin_wait }, { "kill", builtin_kill }, { "history", builtin_history },
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SPARE 16  // processes that may begin between the two calls of proc_list()
+
 static struct job *jobs;  // the oldest first
 
 static void process_begins(struct job *j, bool foreground)
@@ -135,7 +137,7 @@ struct job *job_first(void)
     return jobs;
 }
 
-struct job *job_find(const char *name)
+struct job *job_find(const char *who, const char *name)
 {
     struct job *found = NULL;
     int number = name ? atoi(name + (*name == '%')) : 0;
@@ -143,15 +145,57 @@ struct job *job_find(const char *name)
     for (struct job *j = jobs; j; j = j->next)
         if (!name || j->number == number)
             found = j;
-    if (!found)
-        warnx("%s: no such job", name ? name : "current");
+    if (!found && name)
+        warnx("%s: %s: no such job", who, name);
+    else if (!found)
+        warnx("%s: no job", who);
     return found;
+}
+
+static struct proc_info *processes(int *count)
+{
+    int room = proc_list(NULL, 0) + SPARE;
+    struct proc_info *list = calloc((size_t)room, sizeof(*list));
+
+    if (!list)
+        err(2, "memory");
+    *count = proc_list(list, room);
+    if (*count > room)
+        *count = room;
+    return list;
+}
+
+// Also what the job's processes have started, where they are a group.
+static bool belongs(const struct job *j, const struct proc_info *p)
+{
+    if (j->pgid)
+        return p->pgid == j->pgid;
+    for (int i = 0; i < j->count; i++)
+        if (j->pids[i] == p->pid)
+            return true;
+    return false;
+}
+
+int job_stopped(const struct job *j, int (*act)(pid_t pid))
+{
+    int count, stopped = 0;
+    struct proc_info *list = processes(&count);
+
+    for (int i = 0; i < count; i++) {
+        if (list[i].state != PS_STOPPED || !belongs(j, &list[i]))
+            continue;
+        stopped++;
+        if (act)
+            act(list[i].pid);
+    }
+    free(list);
+    return stopped;
 }
 
 static void job_tell(const struct job *j)
 {
     if (j->left)
-        printf("[%d] running: %s\n", j->number, j->text);
+        printf("[%d] %s: %s\n", j->number, job_stopped(j, NULL) ? "stopped" : "running", j->text);
     else if (!WIFEXITED(j->status))
         printf("[%d] %s: %s\n", j->number, strsignal(WTERMSIG(j->status)), j->text);
     else if (WEXITSTATUS(j->status))

@@ -117,10 +117,17 @@ void job_to_foreground(const struct job *j);                                // g
 void job_to_background(const struct job *j, const char *text, int length);  // a copy enters the table
 void job_forget(struct job *j);                                             // out of the table
 struct job *job_first(void);                                                // NULL: there are none in the background
-struct job *job_find(const char *name);  // "%2", "2", or NULL: the newest; NULL and a message if there is none
-int job_status(const struct job *j);     // as $? has it
-void jobs_report(bool all);              // tells which have ended, and forgets them; all: and the others too
-void jobs_forget(void);                  // in a child: they are not its own
+int job_status(const struct job *j);                                        // as $? has it
+
+/* "%2", "2", or NULL: the newest. NULL and a message of the command `who` if there is none. */
+struct job *job_find(const char *who, const char *name);
+
+/* How many of its processes are stopped, those that they have started included; `act`, unless NULL, is done to each:
+ * cont() or kill(). */
+int job_stopped(const struct job *j, int (*act)(pid_t pid));
+
+void jobs_report(bool all);  // tells which have ended, and forgets them; all: and the others too
+void jobs_forget(void);      // in a child: they are not its own
 
 /* A line without its newline, with editing; malloc()ed; NULL at the end of input. *abandoned: ^C was typed. */
 char *edit_line(const char *prompt, bool *abandoned);

@@ -50,7 +50,8 @@ void *sbrk(intptr_t by);
 
 /*
  * The next option letter of argv, -1 when the options end (at "--" or at the first other argument; optind is then its
- * index), '?' with a message for a letter that is not in `letters`. A letter followed by ':' takes an argument: optarg.
+ * index), '?' with a message for a letter that is not in `letters` and for "--word". A letter followed by ':' takes an
+ * argument: optarg.
  */
 int getopt(int argc, char *const argv[], const char *letters);
 extern char *optarg;
