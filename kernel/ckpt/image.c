@@ -109,7 +109,7 @@ int image_refuse(const struct image *image, enum ckpt_error error, u64 at)
     int err = image_errno(image, error);
 
     if (error == CKPT_NO_EPOCH)
-        printk("%s: %s\n", image->name, ckpt_error_text(error));
+        printk("%s: %s (ckptinfo -l tells which are)\n", image->name, ckpt_error_text(error));
     else
         printk("%s: %s (at byte %llu)%s\n", image->name, ckpt_error_text(error), (unsigned long long)at,
                err == -EBADMSG ? "; use another copy or an earlier epoch" : "");

@@ -110,6 +110,8 @@ static void note_epoch(struct save *s)
     s->figures.pages = 0;
     for (u32 i = 0; i < s->snap->member_count; i++)
         s->figures.pages += x->trees[i].pages;
+    for (u32 i = 0; i < x->content_count; i++)
+        s->figures.pages += x->contents[i].tree.pages;
     s->figures.looked_at = s->looked_at;
     spin_unlock(&lock);
 }

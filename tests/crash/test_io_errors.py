@@ -100,9 +100,9 @@ def work_failing(folder, fresh, disk, kind, number, once):
 @pytest.mark.parametrize("kind", EVENTS)
 def test_disk_fails(folder, fresh, durable, spans, kind, once):
     first, last = spans[kind]
-    heard = 0
-    for part in range(4):
-        number = first + (last - first) * part // 4
+    heard, places = 0, 14 if kind == "read" and once else 4  # most of what is read ahead isn't missed
+    for part in range(places):
+        number = first + (last - first) * part // places
         disk = os.path.join(folder, f"{kind}.img")
         m, failed = work_failing(folder, fresh, disk, kind, number, once)
         # How many flushes there are depends on how long it all takes.
@@ -114,13 +114,13 @@ def test_disk_fails(folder, fresh, durable, spans, kind, once):
         m.kill()
         place = f"{kind} {number}: {failed}\n{console[-2000:]}"
         assert "panic on CPU" not in console, place
-        heard += any(re.search("input/output error|read-only", output) for _, output in failed)
+        heard += any(re.search("input/output error|read-only|cannot be read", output) for _, output in failed)
         if kind == "flush":
             assert READ_ONLY in console, f"the journal cannot go on without flushes: {place}"
         machines.run_tool("fsck", "-y", disk, statuses=(0, 1))
         promised = WORK[0] not in (command for command, _ in failed)
         assert_contents(folder, disk, durable if promised else [])
-    print(f"  {kind}: 4 places among {last - first + 1} requests, {heard} with an error heard by a program")
+    print(f"  {kind}: {places} places among {last - first + 1} requests, {heard} with an error heard by a program")
     assert heard, "at least one of these errors must have been in somebody's way"
 
 
