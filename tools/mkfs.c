@@ -96,7 +96,7 @@ static bool is_in_use(const char *path)
     bool yes = fd >= 0 && tool_machine_has(fd);
 
     if (yes)
-        tool_error("%s: a running machine has it; power it off first", path);
+        tool_error("%s: %s", path, MACHINE_HAS_IT);
     if (fd >= 0)
         close(fd);
     return yes;

@@ -69,8 +69,8 @@ void commit_arrived(struct commit *c, struct ticket *t, int err);
 /* Wait until the blocks of all epochs that were added have come to the disk, and can be read. */
 void commit_await_blocks(struct commit *c);
 
-/* Give others a moment to add theirs, if one runs or has just ended; not if this one's blocks haven't come to the disk:
- * others would go on from it. */
+/* Give others a moment to add theirs, if one runs or has just ended; not if the ticket's blocks have failed, since
+ * others would go on from them. */
 void commit_linger(struct commit *c, const struct ticket *t);
 
 /* Wait until the epoch is durable, or isn't to be: what the disk says, -ENOMEM. file: the image's. */

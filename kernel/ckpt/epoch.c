@@ -146,9 +146,10 @@ static void meet_kin(struct epoch *x, u32 i)
 // The parent's tree is of this epoch's blocks and of earlier ones', which may be under way, too.
 static int make_readable(struct epoch *x)
 {
-    int err = x->kin->readable ? 0 : output_flush(&x->store->output);
-
-    if (err || x->kin->readable)
+    if (x->kin->readable)
+        return 0;
+    int err = output_flush(&x->store->output);
+    if (err)
         return err;
     if (x->store->continues)
         commit_await_blocks(x->store->image.commit);

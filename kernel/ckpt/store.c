@@ -58,13 +58,6 @@ static int lock_there(struct store *s)
     return err;
 }
 
-static int may_hold_image(const struct inode *i)
-{
-    u16 type = inode_type(i);
-
-    return type == T_FILE ? 0 : type == T_DIR ? -EISDIR : -EINVAL;
-}
-
 // While one waits for the lock, another may give the name to a new file.
 static int find_there(struct store *s)
 {
@@ -73,7 +66,7 @@ static int find_there(struct store *s)
         int err = path_lookup(s->cwd, s->path, &s->there);
 
         if (!err)
-            err = may_hold_image(s->there);
+            err = inode_check_file(s->there);
         if (!err)
             err = lock_there(s);
         if (err)

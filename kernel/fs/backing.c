@@ -119,12 +119,14 @@ static const struct backing_ops ops = { .pages = pages, .destroy = destroy };
 
 int inode_backing(struct inode *i, struct backing **out)
 {
-    if (i->type != FS_FILE)
-        return i->type == FS_DIR ? -EISDIR : -EINVAL;
+    int err = inode_check_file(i);
+
+    if (err)
+        return err;
     struct file_backing *f = kzalloc(sizeof(*f));
     if (!f)
         return -ENOMEM;
-    int err = inode_backing_begin(i);
+    err = inode_backing_begin(i);
     if (err) {
         kfree(f);
         return err;

@@ -44,11 +44,6 @@ static u64 size_max(void)
     return fs_height_blocks(FS_MAX_HEIGHT) * FS_BLOCK_SIZE;
 }
 
-static int check_file(const struct inode *i)
-{
-    return i->type == FS_DIR ? -EISDIR : i->type == FS_FILE ? 0 : -EINVAL;
-}
-
 // Reading.
 
 // Get block `at` of the file into memory, which is `block` on disk with `run` - 1 more behind it.
@@ -184,7 +179,7 @@ static int read_whole(struct inode *i, u64 offset, struct frame **frames, u32 co
 
 int inode_read_frames(struct inode *i, u64 offset, struct frame **frames, u32 count)
 {
-    int err = check_file(i);
+    int err = inode_check_file(i);
 
     if (err)
         return err;
@@ -381,7 +376,7 @@ static int extend(struct inode *i, u64 size) REQUIRES(i->lock)
 
 int inode_truncate(struct inode *i, u64 size)
 {
-    int err = check_file(i);
+    int err = inode_check_file(i);
 
     if (err)
         return err;
@@ -395,7 +390,7 @@ int inode_truncate(struct inode *i, u64 size)
 
 int inode_truncate_unchanged(struct inode *i, u64 changes, u64 size)
 {
-    int err = check_file(i);
+    int err = inode_check_file(i);
 
     if (err)
         return err;
@@ -839,7 +834,7 @@ static int check_run(const struct frame_run *r)
 
 int inode_write_runs(struct inode *i, const struct frame_run *runs, u32 n)
 {
-    int err = check_file(i);
+    int err = inode_check_file(i);
     u32 done;
 
     for (u32 k = 0; !err && k < n; k++) {
@@ -914,7 +909,7 @@ static int write_pieces(struct inode *i, u64 offset, const struct piece *pieces,
 static int write_at(struct inode *i, u64 at, const struct piece *pieces, u32 count, u64 *offset, size_t *done)
 {
     size_t size = pieces_size(pieces, count);
-    int err = check_file(i);
+    int err = inode_check_file(i);
 
     *done = 0;
     if (err)
@@ -1028,7 +1023,7 @@ static int claim_for(u64 holes, u64 blocks, u64 *claim)
 int inode_preallocate(struct inode *i, u64 size)
 {
     u64 blocks = blocks_of(size), holes, claim;
-    int err = check_file(i);
+    int err = inode_check_file(i);
 
     if (err)
         return err;
@@ -1068,7 +1063,7 @@ int inode_sync(struct inode *i)
 
 int inode_flush_early(struct inode *i)
 {
-    int err = check_file(i);
+    int err = inode_check_file(i);
 
     return err ? err : journal_flush_now();
 }

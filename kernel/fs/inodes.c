@@ -934,6 +934,11 @@ u32 inode_type(const struct inode *i)
     return i->type;
 }
 
+int inode_check_file(const struct inode *i)
+{
+    return i->type == FS_FILE ? 0 : i->type == FS_DIR ? -EISDIR : -EINVAL;
+}
+
 void inode_identify(struct inode *i, struct inode_identity *id)
 {
     mutex_lock(&i->lock);

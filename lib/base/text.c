@@ -11,6 +11,19 @@ size_t text_copy(char *to, const char *from, size_t size)
     return length;
 }
 
+bool path_ends_in_dots(const char *path)
+{
+    size_t end = strlen(path), dots = 0;
+
+    if (end == 0)
+        return false;
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    for (; end > 0 && path[end - 1] == '.'; end--)
+        dots++;
+    return dots <= 2 && (end == 0 || path[end - 1] == '/');
+}
+
 bool memory_is_zero(const void *p, size_t n)
 {
     typedef u32 __attribute__((may_alias)) word_t;

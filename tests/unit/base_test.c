@@ -260,6 +260,18 @@ static void text_functions_agree_with_the_hosts(void **state)
     }
 }
 
+static void paths_that_end_in_dots_are_told_from_names(void **state)
+{
+    static const char *const dots[] = { "/", "//", ".", "..", "/.", "/..", "d/.", "d/..", "/d/.//", "../" };
+    static const char *const names[] = { "", "d", "d/", "/d//", "...", "/...", "a.", "d/a..", ".a", "..a/" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof dots / sizeof *dots; i++)
+        assert_true(path_ends_in_dots(dots[i]));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_false(path_ends_in_dots(names[i]));
+}
+
 static void text_copy_cuts_terminates_and_tells_the_whole_length(void **state)
 {
     char out[4] = "xxx";
@@ -440,6 +452,7 @@ int main(void)
         cmocka_unit_test(format_to_sends_every_byte_once),
         cmocka_unit_test(memory_functions_agree_with_the_hosts),
         cmocka_unit_test(text_functions_agree_with_the_hosts),
+        cmocka_unit_test(paths_that_end_in_dots_are_told_from_names),
         cmocka_unit_test(text_copy_cuts_terminates_and_tells_the_whole_length),
         cmocka_unit_test(memory_is_zero_sees_every_bit),
         cmocka_unit_test(list_keeps_the_order_of_its_insertions),

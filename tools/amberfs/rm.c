@@ -2,6 +2,7 @@
 #include "amberfs.h"
 #include "volume.h"
 
+#include <base/string.h>
 #include <errno.h>
 #include <lib/tool.h>
 #include <stdio.h>
@@ -61,22 +62,11 @@ static int remove_one(const char *path, bool recursive)
     return st.type == VOLUME_DIRECTORY ? -EISDIR : volume_unlink(path);
 }
 
-// The root, . and .. are not entries that could go: what is in them would, and then they stay.
-static bool is_entry(const char *path)
-{
-    size_t end = strlen(path), dots = 0;
-
-    while (end > 0 && path[end - 1] == '/')
-        end--;
-    for (; end > 0 && path[end - 1] == '.'; end--)
-        dots++;
-    return dots > 2 || (end > 0 && path[end - 1] != '/');
-}
-
+// What is no entry could not go: what is in it would, and then it stays.
 static bool are_entries(const char *image, int count, char **paths)
 {
     for (int i = 0; i < count; i++)
-        if (*paths[i] && !is_entry(paths[i])) {
+        if (path_ends_in_dots(paths[i])) {
             tool_error("%s: %s: the root, . and .. can't be removed; nothing was", image, paths[i]);
             return false;
         }

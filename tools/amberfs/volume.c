@@ -6,6 +6,7 @@
 #include <fs/inode.h>
 #include <fs/path.h>
 #include <hosted/hosted.h>
+#include <lib/tool.h>
 #include <stdio.h>
 #include <string.h>
 #include <uapi/errno.h>
@@ -73,7 +74,7 @@ static const char *refusal_text(int err)
 {
     if (err == -EAGAIN)
         return "somebody else uses it";
-    return err == -EBUSY ? "a running machine has it; power it off first" : strerror(-err);
+    return err == -EBUSY ? MACHINE_HAS_IT : strerror(-err);
 }
 
 int volume_open(const char *path)

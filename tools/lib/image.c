@@ -36,7 +36,7 @@ bool image_open(struct image *img, const char *path, bool writable)
         return false;
     }
     if (writable && tool_machine_has(img->fd)) {
-        tool_error("%s: a running machine has it; power it off first", path);
+        tool_error("%s: %s", path, MACHINE_HAS_IT);
         image_close(img);
         return false;
     }

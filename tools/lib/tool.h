@@ -15,6 +15,7 @@ void tool_grow(void **items, size_t *room, size_t count, size_t size);
 
 /* Does a machine that runs have this disk image? Seen by the locks that QEMU holds on files that it writes to. */
 bool tool_machine_has(int fd);
+#define MACHINE_HAS_IT "a running machine has it; power it off first"
 
 /* "4096", "64K", "256M", "2G", "1T". False if it's not a number or too large. */
 bool parse_size(const char *text, u64 *out);

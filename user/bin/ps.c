@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SPARE 16  // processes that may begin between the two calls
-
 static int by_pid(const void *a, const void *b)
 {
     const struct proc_info *p = a, *q = b;
@@ -23,14 +21,11 @@ static const char *state_text(const struct proc_info *p)
 
 int main(void)
 {
-    int room = proc_list(NULL, 0) + SPARE;
-    struct proc_info *list = calloc((size_t)room, sizeof(*list));
-    int n = list ? proc_list(list, room) : -1;
+    int n;
+    struct proc_info *list = proc_list_all(&n);
 
-    if (n < 0)
+    if (!list)
         err(1, "processes");
-    if (n > room)
-        n = room;
     qsort(list, (size_t)n, sizeof(*list), by_pid);
     printf("  PID  PPID  PGID  JOB CPU     SIZE RESIDENT     TIME STATE    WAITS    NAME\n");
     for (int i = 0; i < n; i++) {

@@ -1,4 +1,5 @@
 // rm: remove files; -r: directories with all that is in them; -f: no complaint about what is not there.
+#include <base/string.h>
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -16,18 +17,6 @@ static int remove_one(const char *path)
         return 0;
     warn("%s", path);
     return 1;
-}
-
-// The root, . and .. are not entries that could go: what is in them would, and then they stay.
-static bool is_entry(const char *path)
-{
-    size_t end = strlen(path), dots = 0;
-
-    while (end > 0 && path[end - 1] == '/')
-        end--;
-    for (; end > 0 && path[end - 1] == '.'; end--)
-        dots++;
-    return dots > 2 || (end > 0 && path[end - 1] != '/');
 }
 
 static bool is_directory(const char *path)
@@ -82,8 +71,9 @@ int main(int argc, char **argv)
     }
     if (optind == argc)
         usage("rm [-rf] FILE...");
+    // These are not entries that could go: what is in them would, and then they stay.
     for (int i = optind; i < argc; i++)
-        if (recursive && *argv[i] && !is_entry(argv[i]))
+        if (recursive && path_ends_in_dots(argv[i]))
             errx(1, "%s: the root, . and .. can't be removed; nothing was", argv[i]);
     for (int i = optind; i < argc; i++)
         status |= remove_any(argv[i]);

@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SPARE 16  // processes that may begin between the two calls of proc_list()
-
 static struct job *jobs;  // the oldest first
 
 static void process_begins(struct job *j, bool foreground)
@@ -152,19 +150,6 @@ struct job *job_find(const char *who, const char *name)
     return found;
 }
 
-static struct proc_info *processes(int *count)
-{
-    int room = proc_list(NULL, 0) + SPARE;
-    struct proc_info *list = calloc((size_t)room, sizeof(*list));
-
-    if (!list)
-        err(2, "memory");
-    *count = proc_list(list, room);
-    if (*count > room)
-        *count = room;
-    return list;
-}
-
 // Also what the job's processes have started, where they are a group.
 static bool belongs(const struct job *j, const struct proc_info *p)
 {
@@ -179,8 +164,10 @@ static bool belongs(const struct job *j, const struct proc_info *p)
 int job_stopped(const struct job *j, int (*act)(pid_t pid))
 {
     int count, stopped = 0;
-    struct proc_info *list = processes(&count);
+    struct proc_info *list = proc_list_all(&count);
 
+    if (!list)
+        err(2, "memory");
     for (int i = 0; i < count; i++) {
         if (list[i].state != PS_STOPPED || !belongs(j, &list[i]))
             continue;

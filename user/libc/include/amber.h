@@ -32,6 +32,7 @@ uint64_t clock_ns(void);       // since the machine started
 uint64_t wall_clock_ns(void);  // since 1970-01-01 UTC
 
 int proc_list(struct proc_info *list, int n);  // how many processes there are; fills in at most n
+struct proc_info *proc_list_all(int *count);   // all of them, malloc()ed; NULL and errno
 int sysinfo(struct sysinfo *info);
 
 /* A process that was stopped by a checkpoint or by stop_at(), and its stopped descendants, run on. */

@@ -35,6 +35,7 @@ struct inode_identity {
 };
 void inode_identify(struct inode *i, struct inode_identity *id);
 u32 inode_type(const struct inode *i);  // T_*; constant
+MUST_CHECK int inode_check_file(const struct inode *i);  // 0: a regular file; -EISDIR, -EINVAL for devices
 void inode_stat(struct inode *i, struct stat *st);
 
 /* By identity. -ESTALE if that inode is no longer that file. */

@@ -22,5 +22,8 @@ char *strrchr(const char *s, int c);
 /* Copy text, cut to fit size (> 0) and always terminated. Returns the length of the whole `from`. */
 size_t text_copy(char *to, const char *from, size_t size);
 
+/* Is a path the root, or does it end in . or .. (slashes behind it don't count)? The empty one: no. */
+bool path_ends_in_dots(const char *path);
+
 /* Is every byte of the n zero? n a multiple of 8, p aligned to 4. */
 bool memory_is_zero(const void *p, size_t n);
