@@ -205,9 +205,10 @@ def test_a_job_that_is_not_there_is_told(machine):
 
 
 def test_end_of_file_ends_cat(machine):
-    machine.start("cat > typed")
-    machine.child.expect([machines.pexpect.TIMEOUT, "never"], timeout=2)
+    machine.start("(echo first; cat > typed)")  # both have the terminal when the first one is heard
+    machine.expect(r"[\r\n]first\r*\n")
     machine.send("some text\n")
+    machine.expect("some text\r*\n")
     machine.send("\x04")
     machine.wait_for_prompt()
     assert machine.check("cat typed; rm typed") == "some text\n"

@@ -21,7 +21,7 @@
 #define WORK_PAGES    8  // of a small epoch
 #define EPOCHS_BEFORE 4
 #define UNWAITED      5
-#define TIMES         10  // with a seed each
+#define TIMES         30  // with a seed each
 #define BEYOND        3   // places of faults that aren't reached, until no more are tried
 
 static struct book book;
@@ -388,7 +388,7 @@ static void fail_at_once(void *arg)
 
 static void let_writes_go(void *arg)
 {
-    for (u32 n = 0; n < 500; n++)
+    for (u32 n = 0; n < 3000; n++)
         thread_yield();
     host_hold_writes(false);
 }
